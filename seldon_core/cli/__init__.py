@@ -1,0 +1,1 @@
+"""The `seldon-core` command: the same rules and plans as in the cluster, from a shell."""

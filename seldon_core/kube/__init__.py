@@ -1,4 +1,4 @@
 """Asynchronous access to the Kubernetes API server: typed errors, watch, cache, server-side apply.
 
-Knows nothing of SeldonDeployments; deciding what to write is the business of the rooms above.
+Of SeldonDeployments it knows no more than the resource's name; what to write is decided in the rooms above.
 """

@@ -1,0 +1,462 @@
+"""Requests to the API server over one shared session: read, write, server-side apply, watch.
+
+Objects are plain dicts as decoded from JSON. Every failure is one of `seldon_core.kube.errors`.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from seldon_core import __version__
+from seldon_core.kube.connection import Connection, connect
+from seldon_core.kube.errors import (
+    ApiError,
+    Unreachable,
+    error_from_body,
+    error_from_status,
+    parse_retry_after,
+)
+from seldon_core.kube.resources import Resource, resource_for
+
+Object = dict[str, Any]
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+_PAGE_SIZE = 500
+_CONNECT_TIMEOUT = 5.0
+# How often, and for how long at most each time, an answer that says when to try again is obeyed.
+_RETRIES = 4
+_RETRY_AFTER_LIMIT = 10.0
+# A kubeconfig's credentials are read again when the server refuses them, at most this often.
+_RECONNECT_INTERVAL = 5.0
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One event of a watch; of a BOOKMARK's object only ``metadata.resourceVersion`` means anything."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: Object
+
+
+class Client:
+    """An API server, to be used as ``async with Client() as client``.
+
+    Args:
+        kubeconfig: the kubeconfig file; None takes ``$KUBECONFIG``, else the pod's service account, else
+            ``~/.kube/config``.
+        request_timeout: seconds that a request may take in all, watches excepted.
+        watch_timeout: seconds after which the server is asked to end a watch; each one varies by a fifth.
+        watch_silence: seconds without a byte after which a watch counts as broken; the server sends a
+            bookmark about once a minute.
+
+    Attributes:
+        requests: how many requests were sent, by verb: get, list, watch, create, update, patch, delete.
+        before_write: called before each request that changes something, to refuse it by raising; a process
+            that must hold a lease to write puts `Leadership.require` here.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: str | None = None,
+        *,
+        request_timeout: float = 30.0,
+        watch_timeout: float = 300.0,
+        watch_silence: float = 150.0,
+    ) -> None:
+        self.requests: Counter[str] = Counter()
+        self.before_write: Callable[[], None] | None = None
+        self._kubeconfig = kubeconfig
+        self._request_timeout = request_timeout
+        self._watch_timeout = watch_timeout
+        self._watch_silence = watch_silence
+        self._connection: Connection | None = None
+        self._connected_at = 0.0
+        self._connecting = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._connection = await connect(self._kubeconfig)
+        self._connected_at = time.monotonic()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            headers={"Accept": "application/json", "User-Agent": f"seldon-core/{__version__}"},
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+        self._session = None
+
+    # Reading
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """Return one object.
+
+        Raises:
+            NotFound: there is none of this name.
+            KubeError: any other failure.
+        """
+        return await self._request("get", "GET", resource.path(namespace, name))
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncIterator[tuple[list[Object], str]]:
+        """Yield the collection page by page, each with the resourceVersion that a watch continues from.
+
+        Every item carries its apiVersion and kind, which lists of built-in kinds leave out.
+
+        Raises:
+            Gone: reading took so long that the server forgot the version it began with; begin again.
+            KubeError: any other failure.
+        """
+        query = {"limit": str(_PAGE_SIZE), "labelSelector": label_selector, "fieldSelector": field_selector}
+        while True:
+            page = await self._request("list", "GET", resource.path(namespace), query)
+            items = page.get("items") or []
+            for item in items:
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+            metadata = page.get("metadata") or {}
+            yield items, str(metadata.get("resourceVersion") or "")
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> tuple[list[Object], str]:
+        """Return all items of the collection and the resourceVersion that a watch continues from.
+
+        Args:
+            resource: what to list.
+            namespace: the namespace, or None for all.
+            label_selector: such as ``app=x,tier!=y``.
+            field_selector: such as ``metadata.name=x``.
+
+        Raises:
+            KubeError: any failure; Gone where the collection cannot be read to its end (begin again).
+        """
+        collected: list[Object] = []
+        version = ""
+        async for items, version in self.pages(  # noqa: B007 - the last page's version is the answer's
+            resource, namespace, label_selector=label_selector, field_selector=field_selector
+        ):
+            collected += items
+        return collected, version
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield what happens to the collection after `resource_version`, bookmarks included.
+
+        The server ends every watch after a while and with it this iterator; continue from the last
+        resourceVersion seen. To leave early, close it (`contextlib.aclosing`).
+
+        Raises:
+            Gone: `resource_version` is too old; list again.
+            Unreachable: the stream was cut, or silent for too long.
+            ApiError: the server refused or ended the watch with an error.
+        """
+        seconds = self._watch_timeout * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(max(1, round(seconds))),
+            "labelSelector": label_selector,
+            "fieldSelector": field_selector,
+        }
+        timeout = aiohttp.ClientTimeout(None, sock_connect=_CONNECT_TIMEOUT, sock_read=self._watch_silence)
+        async with self._send(_Call("watch", "GET", resource.path(namespace), query, timeout)) as response:
+            async for line in _lines(response):
+                yield _event(_decode(line), response.status)
+
+    # Writing
+
+    async def create(self, obj: Object, *, dry_run: bool = False, field_manager: str | None = None) -> Object:
+        """Create an object and return it as stored (with `dry_run`: as it would be).
+
+        Raises:
+            AlreadyExists: there is one of this name.
+            Invalid: it breaks a rule.
+            KubeError: any other failure.
+        """
+        path = resource_for(obj).path(_namespace(obj))
+        return await self._request("create", "POST", path, _write_query(dry_run, field_manager), body=obj)
+
+    async def apply(
+        self,
+        obj: Object,
+        *,
+        field_manager: str,
+        force: bool = True,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Set the fields in `obj` and own them (server-side apply); return the object as stored.
+
+        Args:
+            obj: the fields; a ``metadata.uid`` in it must match the live object's.
+            field_manager: the name that the fields are owned under.
+            force: take fields over from other managers; without it, they are a Conflict.
+            subresource: such as ``status``.
+            dry_run: decide everything, store nothing.
+
+        Raises:
+            Conflict: another uid, or without `force` another owner.
+            Invalid: it breaks a rule.
+            KubeError: any other failure.
+        """
+        path = resource_for(obj).path(_namespace(obj), obj["metadata"]["name"], subresource)
+        query = _write_query(dry_run, field_manager) | {"force": "true" if force else None}
+        return await self._request("patch", "PATCH", path, query, body=obj, content_type=APPLY_PATCH)
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        body: Any,
+        *,
+        content_type: str,
+        subresource: str | None = None,
+        field_manager: str | None = None,
+    ) -> Object:
+        """Patch an object and return it as stored.
+
+        Args:
+            resource: what kind of object it is.
+            name: its name.
+            namespace: its namespace; None for a cluster-wide kind.
+            body: the patch, in the form of `content_type`.
+            content_type: `JSON_PATCH` or `MERGE_PATCH`.
+            subresource: such as ``status``.
+            field_manager: the name that changed fields are owned under.
+
+        Raises:
+            NotFound: there is no such object.
+            Conflict: the patch names a resourceVersion or uid that is not the live one.
+            KubeError: any other failure.
+        """
+        path = resource.path(namespace, name, subresource)
+        query = _write_query(False, field_manager)
+        return await self._request("patch", "PATCH", path, query, body=body, content_type=content_type)
+
+    async def replace(
+        self, obj: Object, *, subresource: str | None = None, field_manager: str | None = None
+    ) -> Object:
+        """Replace an object, if its ``metadata.resourceVersion`` is still the live one; return it as stored.
+
+        Raises:
+            Conflict: the object changed since `obj` was read.
+            NotFound: the object is gone.
+            KubeError: any other failure.
+        """
+        path = resource_for(obj).path(_namespace(obj), obj["metadata"]["name"], subresource)
+        return await self._request("update", "PUT", path, _write_query(False, field_manager), body=obj)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        propagation: Literal["Background", "Foreground", "Orphan"] = "Background",
+    ) -> Object:
+        """Delete an object; return what the server says, the object while it is terminating or a Status.
+
+        Args:
+            resource: what kind of object it is.
+            name: its name.
+            namespace: its namespace; None for a cluster-wide kind.
+            uid: delete only the object of this uid.
+            propagation: what happens to the objects that it owns.
+
+        Raises:
+            NotFound: it is gone already.
+            Conflict: the live object has another uid.
+            KubeError: any other failure.
+        """
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        return await self._request("delete", "DELETE", resource.path(namespace, name), body=options)
+
+    # One request
+
+    async def _request(
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None] | None = None,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """Send a request and return the decoded answer, trying again when the server says when to."""
+        data = None if body is None else msgspec.json.encode(body)
+        timeout = aiohttp.ClientTimeout(total=self._request_timeout, sock_connect=_CONNECT_TIMEOUT)
+        call = _Call(verb, method, path, query or {}, timeout, data, content_type)
+        attempt = 0
+        while True:
+            try:
+                async with self._send(call) as response:
+                    return _decode(await response.read())
+            except ApiError as error:
+                if error.retry_after is None or error.status not in (429, 503) or attempt == _RETRIES:
+                    raise
+                pause = min(error.retry_after, _RETRY_AFTER_LIMIT)
+            attempt += 1
+            await asyncio.sleep(pause * random.uniform(1.0, 1.2))  # noqa: S311 - spreads load, keeps no secret
+
+    @asynccontextmanager
+    async def _send(self, call: "_Call") -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request and hand over the response, whose status is below 400.
+
+        Everything that goes wrong until the block ends is raised as a KubeError. Credentials that the server
+        refuses are read again, and if that could be done the request is sent once more.
+        """
+        try:
+            response = await self._open(call)
+            if response.status == 401 and await self._reconnect():
+                response.close()
+                response = await self._open(call)
+            async with response:
+                if response.status >= 400:
+                    after = parse_retry_after(response.headers.get("Retry-After"))
+                    raise error_from_body(response.status, await response.read(), retry_after=after)
+                yield response
+        except TimeoutError as error:
+            raise Unreachable(f"{call.method} {call.path}: no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{call.method} {call.path}: {error or type(error).__name__}") from error
+
+    async def _open(self, call: "_Call") -> aiohttp.ClientResponse:
+        connection, session = self._connection, self._session
+        if connection is None or session is None:
+            raise RuntimeError("the client is used outside its `async with` block")
+        query = {key: value for key, value in call.query.items() if value is not None}
+        url = connection.url + call.path + ("?" + urlencode(query) if query else "")
+        headers = {} if call.data is None else {"Content-Type": call.content_type}
+        if token := await connection.authorization():
+            headers["Authorization"] = token
+        if call.method != "GET" and self.before_write is not None:
+            self.before_write()
+        self.requests[call.verb] += 1
+        return await session.request(
+            call.method,
+            URL(url, encoded=True),
+            data=call.data,
+            headers=headers,
+            timeout=call.timeout,
+            ssl=connection.ssl,
+            server_hostname=connection.server_hostname,
+            proxy=connection.proxy,
+            allow_redirects=False,
+        )
+
+    async def _reconnect(self) -> bool:
+        """Read the credentials again, unless that was done just now; return whether it was."""
+        seen = self._connected_at
+        async with self._connecting:
+            if self._connected_at != seen:
+                return True
+            if time.monotonic() - seen < _RECONNECT_INTERVAL:
+                return False
+            self._connection = await connect(self._kubeconfig)
+            self._connected_at = time.monotonic()
+            return True
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One request, before it is addressed and signed."""
+
+    verb: str
+    method: str
+    path: str
+    query: Mapping[str, str | None]
+    timeout: aiohttp.ClientTimeout
+    data: bytes | None = None
+    content_type: str = "application/json"
+
+
+def _namespace(obj: Mapping[str, Any]) -> str | None:
+    namespace: str | None = obj["metadata"].get("namespace")
+    return namespace
+
+
+def _write_query(dry_run: bool, field_manager: str | None) -> dict[str, str | None]:
+    return {"dryRun": "All" if dry_run else None, "fieldManager": field_manager}
+
+
+def _decode(body: bytes) -> Object:
+    """Decode an answer that ought to be a JSON object."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise Unreachable(f"what answers is not a Kubernetes API server: {error}") from error
+    if not isinstance(decoded, dict):
+        raise Unreachable("what answers is not a Kubernetes API server: not a JSON object")
+    return decoded
+
+
+def _event(decoded: Object, status: int) -> WatchEvent:
+    """Turn a line of a watch into its event, or raise the error that it reports."""
+    kind, obj = decoded.get("type"), decoded.get("object")
+    if not isinstance(obj, dict) or not isinstance(kind, str):
+        raise Unreachable("the watch sent something that is not an event")
+    if kind == "ERROR":
+        raise error_from_status(obj, code=500)
+    return WatchEvent(kind, obj)  # type: ignore[arg-type]
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield the lines of a body however long they are; half a line at the end means the stream was cut."""
+    parts: list[bytes] = []
+    async for chunk in response.content.iter_any():
+        head, *rest = chunk.split(b"\n")
+        parts.append(head)
+        for following in rest:
+            if line := b"".join(parts).strip():
+                yield line
+            parts = [following]
+    if b"".join(parts).strip():
+        raise Unreachable("the watch was cut in the middle of an event")

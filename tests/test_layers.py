@@ -41,7 +41,12 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 # The import paths that existing model classes use; each re-exports a name of the microservice.
-PUBLIC_MODULES = {"seldon_core.user_model", "seldon_core.metrics", "seldon_core.utils", "seldon_core.flask_utils"}
+PUBLIC_MODULES = {
+    "seldon_core.user_model",
+    "seldon_core.metrics",
+    "seldon_core.utils",
+    "seldon_core.flask_utils",
+}
 PURE = ("seldon_core.api", "seldon_core.plan", "seldon_core.protocols")
 IO_LIBRARIES = {"aiohttp", "asyncio", "http", "httptools", "httpx", "kubernetes", "requests", "socket", "ssl",
                 "subprocess", "threading", "urllib.request", "uvloop"}  # fmt: skip

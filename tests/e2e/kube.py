@@ -1,0 +1,171 @@
+"""What a person does at a shell during the end-to-end tests: kubectl, helm, port-forward, and waiting for something to be so."""
+
+import contextlib
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import seldon_core
+from hack.forward import forward
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SAFETY_LIMIT = 180.0  # seconds; a test that needs this long has failed
+
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, probe: Callable[[], T], timeout: float = SAFETY_LIMIT) -> T:
+    """The first truthy answer of `probe`, asked again until it comes.
+
+    Raises:
+        AssertionError: it did not come before the safety limit; the last answer or error is named.
+    """
+    deadline = time.monotonic() + timeout
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            if answer := probe():
+                return answer
+            last = answer
+        except (AssertionError, subprocess.CalledProcessError, OSError) as error:
+            last = error
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not within {timeout:.0f} s; last seen: {last}")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A user's shell with kubectl and helm on the path and KUBECONFIG set."""
+
+    environment: dict[str, str]
+    namespace: str
+
+    def run(self, *command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, input=stdin, env=self.environment, cwd=ROOT, text=True, capture_output=True, check=False,
+            timeout=2 * SAFETY_LIMIT,
+        )  # fmt: skip
+
+    def check(self, *command: str, stdin: str | None = None) -> str:
+        done = self.run(*command, stdin=stdin)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """What kubectl prints, in the namespace of the test."""
+        return self.check("kubectl", "--namespace", self.namespace, *arguments, stdin=stdin)
+
+    def get(self, *arguments: str) -> Any:
+        return json.loads(self.kubectl("get", *arguments, "--output", "json"))
+
+    def apply(self, manifest: Path) -> str:
+        return self.kubectl("apply", "--filename", str(manifest))
+
+    def pod_uids(self) -> set[str]:
+        return {pod["metadata"]["uid"] for pod in self.get("pods")["items"]}
+
+    def wait_available(self, name: str) -> dict[str, Any]:
+        """The SeldonDeployment once its state is Available for its current generation."""
+
+        def available() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.get("seldondeployment", name)
+            status = found.get("status", {})
+            current = status.get("observedGeneration") == found["metadata"]["generation"]
+            return found if current and status.get("state") == "Available" else None
+
+        return wait_for(f"{name} Available", available)
+
+    def forward(self, target: str, port: int) -> contextlib.AbstractContextManager[str]:
+        """A URL on this machine that reaches `port` of `target`, such as `service/seldon-model-example`."""
+        return forward(self.environment, self.namespace, target, port)
+
+
+@dataclass
+class Traffic:
+    """What a client inside the cluster saw: predictions one after the other, and those of them that failed."""
+
+    sent: int
+    failures: list[str]
+
+
+# Runs in a pod: asks until told to stop, then prints what it saw. One connection per request, so that
+# every one is balanced anew over the pods of the Service.
+CLIENT = """
+import json, os, pathlib, sys, time, urllib.error, urllib.request
+sent, failures = 0, []
+while not pathlib.Path("/tmp/stop").exists():
+    sent += 1
+    try:
+        request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode(), {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=30).read()
+    except urllib.error.HTTPError as error:
+        failures.append(f"{error.code} {error.read().decode()}")
+    except OSError as error:
+        failures.append(repr(error))
+    if sent == 10:
+        print("ready", flush=True)
+print(json.dumps({"sent": sent, "failures": failures}), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def steady_traffic(shell: Shell, url: str, message: Any, image: str) -> Iterator[Traffic]:
+    """Predictions from inside the cluster while the block runs; the result is filled in at its end."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "client"},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 8888,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "client",
+                    "image": image,
+                    "command": ["python3", "-c", CLIENT],
+                    "env": [{"name": "URL", "value": url}, {"name": "BODY", "value": json.dumps(message)}],
+                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                }
+            ],
+        },
+    }
+    shell.kubectl("apply", "--filename", "-", stdin=json.dumps(pod))
+    wait_for("the client's first answers", lambda: "ready" in shell.kubectl("logs", "client"))
+    traffic = Traffic(0, [])
+    try:
+        yield traffic
+    finally:
+        shell.kubectl("exec", "client", "--", "python3", "-c", "open('/tmp/stop', 'w')")
+        seen = wait_for(
+            "the client's report", lambda: shell.kubectl("logs", "client").strip().splitlines()[1:]
+        )
+        report = json.loads(seen[0])
+        traffic.sent, traffic.failures = report["sent"], report["failures"]
+        shell.kubectl("delete", "pod", "client")
+
+
+def post(url: str, message: Any, timeout: float = 30) -> tuple[int, Any]:
+    """Status and decoded JSON body of a POST; the body of an error is returned as text, not raised."""
+    request = urllib.request.Request(url, json.dumps(message).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def engine_image() -> str:
+    return f"docker.io/seldonio/seldon-core-engine:{seldon_core.__version__}"

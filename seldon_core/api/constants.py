@@ -1,0 +1,76 @@
+"""The fixed words of the API: group, versions, and the keys and names that users' tools rely on."""
+
+from typing import Final
+
+GROUP: Final = "machinelearning.seldon.io"
+VERSIONS: Final = ("v1", "v1alpha2", "v1alpha3")
+STORAGE_VERSION: Final = "v1"
+API_VERSIONS: Final = tuple(f"{GROUP}/{version}" for version in VERSIONS)
+KIND: Final = "SeldonDeployment"
+LIST_KIND: Final = "SeldonDeploymentList"
+PLURAL: Final = "seldondeployments"
+SINGULAR: Final = "seldondeployment"
+SHORT_NAME: Final = "sdep"
+
+PROTOCOLS: Final = ("seldon", "tensorflow", "kfserving", "v2")
+TRANSPORTS: Final = ("rest", "grpc")
+SERVER_TYPES: Final = ("rpc", "kafka")
+DEFAULT_PROTOCOL: Final = "seldon"
+DEFAULT_TRANSPORT: Final = "rest"
+DEFAULT_SERVER_TYPE: Final = "rpc"
+
+MODEL: Final = "MODEL"
+ROUTER: Final = "ROUTER"
+COMBINER: Final = "COMBINER"
+TRANSFORMER: Final = "TRANSFORMER"
+OUTPUT_TRANSFORMER: Final = "OUTPUT_TRANSFORMER"
+UNKNOWN_TYPE: Final = "UNKNOWN_TYPE"
+NODE_TYPES: Final = (UNKNOWN_TYPE, ROUTER, COMBINER, MODEL, TRANSFORMER, OUTPUT_TRANSFORMER)
+METHODS: Final = ("TRANSFORM_INPUT", "TRANSFORM_OUTPUT", "ROUTE", "AGGREGATE", "SEND_FEEDBACK")
+UNKNOWN_IMPLEMENTATION: Final = "UNKNOWN_IMPLEMENTATION"
+# Implementation -> the type of node that it is. Any other implementation names a prepackaged server, a MODEL.
+BUILT_IN_TYPES: Final = {
+    "SIMPLE_MODEL": MODEL,
+    "SIMPLE_ROUTER": ROUTER,
+    "RANDOM_ABTEST": ROUTER,
+    "AVERAGE_COMBINER": COMBINER,
+}
+ENDPOINT_TYPES: Final = ("REST", "GRPC")
+PARAMETER_TYPES: Final = ("INT", "FLOAT", "DOUBLE", "STRING", "BOOL")
+LOGGER_MODES: Final = ("all", "request", "response")
+
+# Containers that the controller adds to a pod; a user's container cannot have their names.
+ENGINE_CONTAINER_NAME: Final = "seldon-container-engine"
+TFSERVING_CONTAINER_NAME: Final = "tfserving"
+RESERVED_CONTAINER_NAMES: Final = (ENGINE_CONTAINER_NAME, TFSERVING_CONTAINER_NAME)
+PODINFO_VOLUME: Final = "seldon-podinfo"
+PODINFO_PATH: Final = "/etc/podinfo"
+
+LABEL_SELDON_ID: Final = "seldon-deployment-id"
+LABEL_SELDON_APP: Final = "seldon-app"
+LABEL_CONTAINER_SERVICE_PREFIX: Final = "seldon-app-svc-"
+LABEL_CONTAINS_ENGINE: Final = "seldon-deployment-contains-svcorch"
+LABEL_APP: Final = "app"
+LABEL_FLUENTD: Final = "fluentd"
+LABEL_VERSION: Final = "version"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "seldon-core"
+LABEL_SHADOW: Final = "seldon.io/shadow"
+LABEL_EXPLAINER: Final = "seldon.io/explainer"
+# Type of a graph node -> label on the pods that hold it.
+ROLE_LABELS: Final = {
+    ROUTER: "seldon.io/router",
+    COMBINER: "seldon.io/combiner",
+    MODEL: "seldon.io/model",
+    TRANSFORMER: "seldon.io/transformer",
+    OUTPUT_TRANSFORMER: "seldon.io/output-transformer",
+}
+LABEL_CONTROLLER_ID: Final = "seldon.io/controller-id"
+
+ANNOTATION_SERVICE_NAME: Final = "seldon.io/svc-name"
+ANNOTATION_SEPARATE_ENGINE: Final = "seldon.io/engine-separate-pod"
+ANNOTATION_NO_ENGINE: Final = "seldon.io/no-engine"
+ANNOTATION_HEADLESS_SERVICE: Final = "seldon.io/headless-svc"
+ANNOTATION_ENGINE_PREFIX: Final = "seldon.io/engine-"
+ANNOTATION_PROMETHEUS_PATH: Final = "prometheus.io/path"
+ANNOTATION_PROMETHEUS_SCRAPE: Final = "prometheus.io/scrape"

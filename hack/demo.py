@@ -1,6 +1,7 @@
 """The main job, shown: installs the chart, serves the two examples and asks each for a prediction.
 
-`python3 -m hack.demo` works on the local cluster with its images loaded (`make demo` sees to both) and may be run again.
+`python3 -m hack.demo` works on the local cluster with its images loaded (`make demo` sees to both), and may be run
+again.
 """
 
 from __future__ import annotations
@@ -70,9 +71,7 @@ def serve(shell: Shell, manifest: Path, name: str) -> None:
     started = time.monotonic()
 
     def available() -> bool:
-        found = json.loads(
-            shell.quiet("kubectl", "-n", NAMESPACE, "get", "seldondeployment", name, "-o", "json")
-        )
+        found = json.loads(shell.quiet("kubectl", "-n", NAMESPACE, "get", "seldondeployment", name, "-o", "json"))
         status = found.get("status", {})
         current = status.get("observedGeneration") == found["metadata"]["generation"]
         return bool(current and status.get("state") == "Available")
@@ -89,9 +88,7 @@ def serve(shell: Shell, manifest: Path, name: str) -> None:
 def predict(shell: Shell, service: str, request: Path) -> dict[str, Any]:
     """Send the message in `request` to a predictor's Service, and print and return the answer."""
     with forward(shell.environment, NAMESPACE, f"service/{service}", 8000) as url:
-        say(
-            f"$ curl -H 'Content-Type: application/json' -d @{request.relative_to(ROOT)} {url}/api/v1.0/predictions"
-        )
+        say(f"$ curl -H 'Content-Type: application/json' -d @{request.relative_to(ROOT)} {url}/api/v1.0/predictions")
         call = urllib.request.Request(
             f"{url}/api/v1.0/predictions", request.read_bytes(), {"Content-Type": "application/json"}
         )
@@ -100,9 +97,7 @@ def predict(shell: Shell, service: str, request: Path) -> dict[str, Any]:
                 answer: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
             with error:
-                raise Failure(
-                    f"{service} answered {error.code}: {error.read().decode(errors='replace')}"
-                ) from None
+                raise Failure(f"{service} answered {error.code}: {error.read().decode(errors='replace')}") from None
     print(json.dumps(answer), flush=True)
     return answer
 

@@ -22,7 +22,7 @@ def make(directory: Path) -> None:
         Failure: the interpreter is too old, or an installation step failed.
     """
     version = sys.version.split()[0]
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - runs before anything could have checked
         raise Failure(f"Python 3.11 or newer is needed, this is {version}; run `make PYTHON=python3.11`")
     log = cache_dir() / "logs" / "environment.log"
     python = directory / "bin" / "python"
@@ -36,9 +36,7 @@ def make(directory: Path) -> None:
     pip: list[str | Path] = [python, "-m", "pip", "install", "--disable-pip-version-check"]
     requirements = ROOT / "requirements" / "dev.txt"
     run_step("installing the pinned requirements", [*pip, "--require-hashes", "-r", requirements], log=log)
-    run_step(
-        "installing the project", [*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], log=log
-    )
+    run_step("installing the project", [*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], log=log)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What a person does at a shell during the end-to-end tests: kubectl, helm, port-forward, and waiting for something to be so."""
+"""What a person does at a shell: kubectl, helm, port-forward, and waiting for something to be so."""
 
 import contextlib
 import json
@@ -103,7 +103,8 @@ sent, failures = 0, []
 while not pathlib.Path("/tmp/stop").exists():
     sent += 1
     try:
-        request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode(), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode(), headers)
         urllib.request.urlopen(request, timeout=30).read()
     except urllib.error.HTTPError as error:
         failures.append(f"{error.code} {error.read().decode()}")
@@ -148,9 +149,7 @@ def steady_traffic(shell: Shell, url: str, message: Any, image: str) -> Iterator
         yield traffic
     finally:
         shell.kubectl("exec", "client", "--", "python3", "-c", "open('/tmp/stop', 'w')")
-        seen = wait_for(
-            "the client's report", lambda: shell.kubectl("logs", "client").strip().splitlines()[1:]
-        )
+        seen = wait_for("the client's report", lambda: shell.kubectl("logs", "client").strip().splitlines()[1:])
         report = json.loads(seen[0])
         traffic.sent, traffic.failures = report["sent"], report["failures"]
         shell.kubectl("delete", "pod", "client")

@@ -1,5 +1,6 @@
 """The main job, as a user does it: apply a manifest, wait, predict, edit, scale, delete."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,10 @@ def test_an_edited_image_rolls_over_and_no_request_fails(shell: Shell) -> None:
     shell.apply(EXAMPLES / "seldon-model.yaml")
     shell.wait_available("seldon-model")
     before = shell.pod_uids()
-    image = yaml.safe_load((EXAMPLES / "iris" / "seldon-deployment.yaml").read_text())["spec"]["predictors"][
-        0
-    ]["componentSpecs"][0]["spec"]["containers"][0]["image"]
-    patch = f'[{{"op":"replace","path":"/spec/predictors/0/componentSpecs/0/spec/containers/0/image","value":"{image}"}}]'
+    image = yaml.safe_load((EXAMPLES / "iris" / "seldon-deployment.yaml").read_text())
+    image = image["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]["image"]
+    path = "/spec/predictors/0/componentSpecs/0/spec/containers/0/image"
+    patch = json.dumps([{"op": "replace", "path": path, "value": image}])
 
     url = f"http://seldon-model-example.{shell.namespace}:8000{PREDICTIONS}"
     with steady_traffic(shell, url, ndarray(ROWS), engine_image()) as traffic:
@@ -83,9 +84,7 @@ def test_an_edited_image_rolls_over_and_no_request_fails(shell: Shell) -> None:
     assert traffic.failures == []
     assert traffic.sent > 10
     pods = shell.get("pods")["items"]
-    assert {c["image"] for pod in pods for c in pod["spec"]["containers"] if c["name"] == "classifier"} == {
-        image
-    }
+    assert {c["image"] for pod in pods for c in pod["spec"]["containers"] if c["name"] == "classifier"} == {image}
 
 
 def test_scale_changes_the_pods(shell: Shell) -> None:

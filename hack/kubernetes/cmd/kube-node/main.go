@@ -1,11 +1,12 @@
-// kube-node is one program that is each of the other Kubernetes components, chosen by its first argument:
-// linked together they share one copy of the libraries.
+// kube-node is one program that is each of the other Kubernetes components, chosen by the name it is called by
+// or by its first argument: linked together they share one copy of the libraries.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -29,12 +30,15 @@ var components = map[string]func() *cobra.Command{
 }
 
 func main() {
-	if len(os.Args) < 2 || components[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: kube-node kube-controller-manager|kube-scheduler|kube-proxy|kubelet|kubectl [flags]")
-		os.Exit(2)
+	name := filepath.Base(os.Args[0])
+	if components[name] == nil {
+		if len(os.Args) < 2 || components[os.Args[1]] == nil {
+			fmt.Fprintln(os.Stderr, "usage: kube-node kube-controller-manager|kube-scheduler|kube-proxy|kubelet|kubectl [flags]")
+			os.Exit(2)
+		}
+		name = os.Args[1]
+		os.Args = append([]string{name}, os.Args[2:]...)
 	}
-	name := os.Args[1]
-	os.Args = append([]string{name}, os.Args[2:]...)
 	command := components[name]()
 	if name == "kubectl" {
 		if err := cli.RunNoErrOutput(command); err != nil {

@@ -1,0 +1,8 @@
+"""The tools that the project's commands need, each found on PATH in a version that fits or made in the cache.
+
+Only the standard library is used: this room runs before anything is installed.
+"""
+
+from hack.tools.build import find
+
+__all__ = ["find"]

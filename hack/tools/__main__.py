@@ -1,0 +1,23 @@
+"""`python3 -m hack.tools NAME...`: print the paths of tools, making first those that are missing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from hack.console import run_main
+from hack.tools import find
+from hack.tools.catalogue import TOOLS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print one path per named tool, in the order of the names."""
+    parser = argparse.ArgumentParser(prog="python3 -m hack.tools", description=__doc__)
+    parser.add_argument("names", nargs="+", metavar="NAME", help=f"one of: {', '.join(sorted(TOOLS))}")
+    for name in parser.parse_args(arguments).names:
+        print(find(name), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,119 @@
+"""Which tools there are, which versions fit, and how each is made when the machine has none that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.tools import versions
+
+HACK = Path(__file__).resolve().parent.parent
+KUBERNETES_MODULE = HACK / "kubernetes"
+TOOLS_MODULE = HACK / "tools"
+COREDNS_MODULE = HACK / "coredns"
+
+KUBERNETES_VERSION = versions.required(KUBERNETES_MODULE / "go.mod", "k8s.io/kubernetes")
+HELM_VERSION = versions.required(TOOLS_MODULE / "go.mod", "helm.sh/helm/v3")
+KIND_VERSION = versions.required(TOOLS_MODULE / "go.mod", "sigs.k8s.io/kind")
+
+COREDNS_VERSION = versions.required(COREDNS_MODULE / "go.mod", "github.com/coredns/coredns")
+
+
+@dataclass(frozen=True)
+class OnPath:
+    """How to ask a program on PATH for its version, and which versions fit."""
+
+    version_arguments: tuple[str, ...]
+    fits: Callable[[versions.Version], bool]
+    wanted: str
+
+
+@dataclass(frozen=True)
+class GoProgram:
+    """A program built from a Go module of this folder."""
+
+    module: Path
+    package: str
+    version: str
+    ldflags: str = "-s -w"
+
+    def sources(self) -> list[Path]:
+        """Return the files of ours that decide what is built."""
+        own = self.module / self.package if self.package.startswith("./") else self.module
+        return [self.module / "go.mod", self.module / "go.sum", *own.glob("*.go")]
+
+
+@dataclass(frozen=True)
+class DebianProgram:
+    """A program extracted from a Debian package."""
+
+    package: str
+    path: str
+
+
+@dataclass(frozen=True)
+class LinkTo:
+    """A name under which another tool acts as this one."""
+
+    tool: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool: used from PATH where a fit version is there, else made from its source."""
+
+    name: str
+    source: GoProgram | DebianProgram | LinkTo
+    on_path: OnPath | None = None
+
+
+def _kubernetes(command: str) -> GoProgram:
+    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
+    return GoProgram(KUBERNETES_MODULE, f"./cmd/{command}", KUBERNETES_VERSION, stamp)
+
+
+def _kubernetes_minor() -> versions.Version:
+    version = versions.parse(KUBERNETES_VERSION)
+    if version is None:
+        raise LookupError(f"{KUBERNETES_VERSION} is not a version")
+    return version
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            "etcd",
+            DebianProgram("etcd-server", "usr/bin/etcd"),
+            OnPath(("--version",), versions.at_least(3, 4), "3.4 or newer"),
+        ),
+        Tool("kube-apiserver", _kubernetes("kube-apiserver")),
+        Tool("kube-node", _kubernetes("kube-node")),
+        Tool(
+            "kubectl",
+            LinkTo("kube-node"),
+            OnPath(
+                ("version", "--client"),
+                versions.within_one_minor(_kubernetes_minor()),
+                f"within one minor version of {KUBERNETES_VERSION}",
+            ),
+        ),
+        Tool(
+            "helm",
+            GoProgram(
+                TOOLS_MODULE,
+                "helm.sh/helm/v3/cmd/helm",
+                HELM_VERSION,
+                f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM_VERSION}",
+            ),
+            OnPath(("version", "--short"), lambda version: version >= (3, 14, 0), "3.14 or newer"),
+        ),
+        Tool(
+            "kind",
+            GoProgram(TOOLS_MODULE, "sigs.k8s.io/kind", KIND_VERSION),
+            OnPath(("version",), lambda version: version >= (0, 30, 0), "0.30 or newer"),
+        ),
+        Tool("coredns", GoProgram(COREDNS_MODULE, "./", COREDNS_VERSION)),
+    )
+}

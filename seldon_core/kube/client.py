@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -124,7 +124,7 @@ class Client:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
-    ) -> AsyncIterator[tuple[list[Object], str]]:
+    ) -> AsyncGenerator[tuple[list[Object], str], None]:
         """Yield the collection page by page, each with the resourceVersion that a watch continues from.
 
         Every item carries its apiVersion and kind, which lists of built-in kinds leave out.
@@ -181,7 +181,7 @@ class Client:
         resource_version: str,
         label_selector: str | None = None,
         field_selector: str | None = None,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Yield what happens to the collection after `resource_version`, bookmarks included.
 
         The server ends every watch after a while and with it this iterator; continue from the last
@@ -277,9 +277,7 @@ class Client:
         query = _write_query(False, field_manager)
         return await self._request("patch", "PATCH", path, query, body=body, content_type=content_type)
 
-    async def replace(
-        self, obj: Object, *, subresource: str | None = None, field_manager: str | None = None
-    ) -> Object:
+    async def replace(self, obj: Object, *, subresource: str | None = None, field_manager: str | None = None) -> Object:
         """Replace an object, if its ``metadata.resourceVersion`` is still the live one; return it as stored.
 
         Raises:

@@ -53,7 +53,7 @@ class Connection:
 async def connect(kubeconfig: str | None = None) -> Connection:
     """Find the API server and the credentials for it.
 
-    Looked at in this order: the file given, ``$KUBECONFIG``, the service account of the pod that this runs in,
+    Looked at in this order: the file given, ``$KUBECONFIG``, the service account of this pod,
     ``~/.kube/config``.
 
     Args:
@@ -66,9 +66,7 @@ async def connect(kubeconfig: str | None = None) -> Connection:
     source = path or "the service account"
     configuration = await _load(path)
     if not configuration.host.startswith(("https://", "http://")):
-        raise ConfigurationError(
-            f"{source}: server: {configuration.host!r}: must begin with https:// or http://"
-        )
+        raise ConfigurationError(f"{source}: server: {configuration.host!r}: must begin with https:// or http://")
     try:
         context = _tls(configuration)
     except OSError as error:

@@ -126,9 +126,7 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def error_from_status(
-    status: Mapping[str, Any], *, code: int = 500, retry_after: float | None = None
-) -> ApiError:
+def error_from_status(status: Mapping[str, Any], *, code: int = 500, retry_after: float | None = None) -> ApiError:
     """Turn a decoded ``Status`` object into the error it stands for.
 
     Args:

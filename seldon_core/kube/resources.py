@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from seldon_core.api import constants
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -21,9 +23,7 @@ class Resource:
         """What objects of this kind carry as ``apiVersion``."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    def path(
-        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
-    ) -> str:
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the URL path of the collection, of one object, or of its subresource.
 
         Args:
@@ -43,7 +43,7 @@ class Resource:
         return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-SELDONDEPLOYMENTS = Resource("machinelearning.seldon.io", "v1", "seldondeployments", "SeldonDeployment")
+SELDONDEPLOYMENTS = Resource(constants.GROUP, constants.STORAGE_VERSION, constants.PLURAL, constants.KIND)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 SERVICES = Resource("", "v1", "services", "Service")
 PODS = Resource("", "v1", "pods", "Pod")

@@ -1,0 +1,122 @@
+"""An HTTP/1.1 server: httptools parses, a synchronous callback handles, the answer may come later."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+from seldon_core.transport.limits import Budget, Limits
+from seldon_core.transport.messages import Handler, Headers, Reply, Request
+from seldon_core.transport.server_connection import ServerConnection
+
+__all__ = ["HTTPServer", "Handler", "Headers", "RenderError", "Reply", "Request", "plain_text_error"]
+
+RenderError = Callable[[int, str], tuple[Headers, bytes]]
+
+
+def plain_text_error(status: int, reason: str) -> tuple[Headers, bytes]:
+    """Headers and body of an error that the server itself answers."""
+    return ((b"content-type", b"text/plain; charset=utf-8"),), reason.encode() + b"\n"
+
+
+class HTTPServer:
+    """Listens, keeps the connections, and ends them in an orderly way.
+
+    Attributes:
+        retiring: set it to answer `Connection: close` from now on while still accepting connections.
+        budget: bytes of bodies in memory; share one between servers and clients of a process.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        render_error: RenderError = plain_text_error,
+    ) -> None:
+        """Make a server; `start` opens it.
+
+        Args:
+            handler: called once for each request, on the event loop. It answers through the reply, at once or later.
+            limits: sizes and times.
+            budget: bytes of bodies in memory.
+            render_error: gives the form of the errors that never reach the handler (400, 408, 413, 431, ...).
+        """
+        self.handler = handler
+        self.limits = limits or Limits()
+        self.budget = budget or Budget()
+        self.render_error = render_error
+        self.retiring = False
+        self.draining = False
+        self.connections: set[ServerConnection] = set()
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Event = asyncio.Event()
+
+    async def start(self, host: str | None, port: int) -> int:
+        """Listen on `host` (None: every address, IPv6 and IPv4) and `port` (0: any free one).
+
+        Returns:
+            The port that is listened on.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        sock = _listening_socket(host, port)
+        self._listener = await loop.create_server(lambda: ServerConnection(self), sock=sock, backlog=1024)
+        self._sweep()
+        return int(sock.getsockname()[1])
+
+    async def drain(self, grace: float) -> int:
+        """Stop accepting, let every request in flight be answered, close each connection after its answer.
+
+        Args:
+            grace: seconds after which what is left is cut off.
+
+        Returns:
+            The number of connections that had to be cut off.
+        """
+        self.retiring = self.draining = True
+        if self._listener is not None:
+            self._listener.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweep()
+        if self.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), grace)
+        cut = len(self.connections)
+        for connection in tuple(self.connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        return cut
+
+    def closed(self, connection: ServerConnection) -> None:
+        """Forget a connection; called by it."""
+        self.connections.discard(connection)
+        if self.draining and not self.connections:
+            self._drained.set()
+
+    def _sweep(self) -> None:
+        """Look at the clock of every connection now and then: much cheaper than a timer for each request."""
+        limits = self.limits
+        shortest = min(limits.idle_seconds, limits.head_seconds, limits.body_seconds, limits.linger_seconds)
+        if self.draining:
+            shortest = min(shortest, limits.drain_idle_seconds)
+        interval = min(1.0, shortest / 4)
+        for connection in tuple(self.connections):
+            connection.tick(interval)
+        self._sweeper = asyncio.get_running_loop().call_later(interval, self._sweep)
+
+
+def _listening_socket(host: str | None, port: int) -> socket.socket:
+    if host is not None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    if socket.has_dualstack_ipv6():
+        with contextlib.suppress(OSError):  # the kernel knows IPv6 but it is switched off
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    return socket.create_server(("", port), backlog=1024)

@@ -11,6 +11,7 @@ LIST_KIND: Final = "SeldonDeploymentList"
 PLURAL: Final = "seldondeployments"
 SINGULAR: Final = "seldondeployment"
 SHORT_NAME: Final = "sdep"
+CATEGORY: Final = "seldon"
 
 PROTOCOLS: Final = ("seldon", "tensorflow", "kfserving", "v2")
 TRANSPORTS: Final = ("rest", "grpc")

@@ -85,9 +85,7 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
         settings=ports,
         allocator=_PortAllocator(ports, spec),
     )
-    planned = (
-        {**stored, "metadata": metadata} if isinstance(stored.get("metadata"), dict | None) else dict(stored)
-    )
+    planned = {**stored, "metadata": metadata} if isinstance(stored.get("metadata"), dict | None) else dict(stored)
     if isinstance(spec.get("predictors"), list):
         predictors = [_planned_predictor(predictor, scope) for predictor in spec["predictors"]]
         planned["spec"] = {**spec, "predictors": predictors}
@@ -151,9 +149,7 @@ def _copied_graph(root: Object) -> Object:
     while waiting:
         node = waiting.pop()
         if isinstance(node.get("children"), list):
-            node["children"] = [
-                dict(child) if isinstance(child, dict) else child for child in node["children"]
-            ]
+            node["children"] = [dict(child) if isinstance(child, dict) else child for child in node["children"]]
             waiting.extend(child for child in node["children"] if isinstance(child, dict))
     return copied
 
@@ -292,9 +288,7 @@ def _planned_container(container: Object, scope: _Scope) -> Object:
         planned["volumeMounts"] = [*mounts, {"name": c.PODINFO_VOLUME, "mountPath": c.PODINFO_PATH}]
     name = scope.settings.metrics_name
     declared = as_list(container.get("ports"))
-    if isinstance(container.get("ports"), list | None) and not any(
-        as_map(p).get("name") == name for p in declared
-    ):
+    if isinstance(container.get("ports"), list | None) and not any(as_map(p).get("name") == name for p in declared):
         metrics = {"name": name, "containerPort": scope.allocator.metrics(), "protocol": "TCP"}
         planned["ports"] = [*declared, metrics]
     return planned

@@ -30,9 +30,7 @@ def walk(graph: Any, path: str = "graph") -> Iterator[tuple[str, dict[str, Any]]
             continue
         yield here, node
         children = as_list(node.get("children"))
-        waiting.extend(
-            (f"{here}.children[{index}]", child) for index, child in reversed(list(enumerate(children)))
-        )
+        waiting.extend((f"{here}.children[{index}]", child) for index, child in reversed(list(enumerate(children))))
 
 
 def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterator[ContainerRef]:

@@ -2,3 +2,21 @@
 
 Pure: what is planned depends on the arguments alone, and nothing here talks to a cluster.
 """
+
+from .config import Config, ConfigError
+from .observed import LiveDeployment, LiveService, Observed
+from .planner import Plan, Ref, plan
+from .status import Problem, status
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "LiveDeployment",
+    "LiveService",
+    "Observed",
+    "Plan",
+    "Problem",
+    "Ref",
+    "plan",
+    "status",
+]

@@ -1,0 +1,178 @@
+"""HTTP/1.1 towards one peer: a pool of kept-alive connections, one request at a time on each."""
+
+import asyncio
+import os
+
+from seldon_core.transport.client_connection import ClientConnection
+from seldon_core.transport.exchange import (
+    BadAnswerError,
+    CutOffError,
+    Exchange,
+    ExchangeError,
+    OverloadError,
+    Receiver,
+    Response,
+    UnreachableError,
+)
+from seldon_core.transport.limits import Budget, Limits
+
+__all__ = [
+    "BadAnswerError",
+    "CutOffError",
+    "Exchange",
+    "ExchangeError",
+    "OverloadError",
+    "Pool",
+    "Receiver",
+    "Response",
+    "UnreachableError",
+]
+
+CONNECT_SECONDS = 10.0
+SWEEP_SECONDS = 0.5
+
+
+class Pool:
+    """The connections to one peer.
+
+    The connection that was used last is used first, so that those which a quiet hour does not need run out of
+    time and are closed. An idle connection is kept for a second, or as long as the peer's `Keep-Alive` allows.
+
+    Attributes:
+        host, port: the peer.
+        limits: sizes of an answer.
+        budget: bytes of bodies in memory; share one between servers and clients of a process.
+        in_flight: number of exchanges that are not settled.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        max_in_flight: int = 1024,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.limits = limits or Limits()
+        self.budget = budget or Budget()
+        self.in_flight = 0
+        self._max_in_flight = max_in_flight
+        self._connect_seconds = connect_seconds
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[ClientConnection] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def request(self, head: bytes, body: bytes, receiver: Receiver, *, repeatable: bool = True) -> Exchange:
+        """Send a request.
+
+        Args:
+            head: the request line and the headers, with the empty line.
+            body: the body; the head must declare its length.
+            receiver: is told the outcome, never before this method has returned.
+            repeatable: send it once more, on a new connection, when a reused connection ends before any byte
+                of the answer. The peer may then have seen it twice.
+
+        Returns:
+            The exchange, for `cancel`.
+
+        Raises:
+            OverloadError: as many exchanges as the pool allows are in flight.
+        """
+        if self.in_flight >= self._max_in_flight:
+            raise OverloadError(f"{self.in_flight} requests to {self.host}:{self.port} are in flight")
+        self.in_flight += 1
+        exchange = Exchange(head, body, receiver, repeatable)
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.idle_until >= self._loop.time():
+                connection.send(exchange)
+                return exchange
+            connection.close()
+        self._open(exchange)
+        return exchange
+
+    def cancel(self, exchange: Exchange) -> None:
+        """End an exchange at once, by closing its connection; its receiver hears nothing more."""
+        if self.settle(exchange) is None:
+            return
+        if exchange.connection is not None:
+            exchange.connection.abort()
+        elif exchange.opening is not None:
+            exchange.opening.cancel()
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close with the end of their exchange."""
+        self._max_in_flight = 0
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        while self._idle:
+            self._idle.pop().close()
+
+    # Connections call these.
+
+    def settle(self, exchange: Exchange) -> Receiver | None:
+        """Take the exchange's receiver, once; None when the exchange is settled already."""
+        receiver = exchange.receiver
+        if receiver is not None:
+            exchange.receiver = None
+            self.in_flight -= 1
+        return receiver
+
+    def release(self, connection: ClientConnection) -> None:
+        """Keep a connection that is free again."""
+        if not self._max_in_flight:
+            connection.close()
+            return
+        connection.idle_until = self._loop.time() + connection.idle_seconds
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def forget(self, connection: ClientConnection) -> None:
+        """Never use this connection again."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Send an exchange once more, whose reused connection had ended; not on another one that is as old."""
+        if exchange.receiver is not None:
+            exchange.repeatable = False
+            exchange.connection = None
+            self._open(exchange)
+
+    def _open(self, exchange: Exchange) -> None:
+        task = exchange.opening = self._loop.create_task(self._open_and_send(exchange))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open_and_send(self, exchange: Exchange) -> None:
+        peer = f"{self.host}:{self.port}"
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                _, connection = await self._loop.create_connection(lambda: ClientConnection(self), self.host, self.port)
+        except TimeoutError:
+            error = UnreachableError(f"cannot connect to {peer} within {self._connect_seconds:g} s")
+        except OSError as cause:
+            # The resolver's errors have negative numbers, and words of their own.
+            why = os.strerror(cause.errno).lower() if cause.errno and cause.errno > 0 else str(cause)
+            error = UnreachableError(f"cannot connect to {peer}: {why}")
+        else:
+            exchange.opening = None
+            connection.send(exchange)
+            return
+        receiver = self.settle(exchange)
+        if receiver is not None:
+            receiver.failed(error)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in [connection for connection in self._idle if connection.idle_until < now]:
+            self._idle.remove(connection)
+            connection.close()
+        self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._idle else None

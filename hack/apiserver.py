@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hack.cache import write_if_changed
 from hack.certificates import Pair
 
 _TIMEOUT = 30
@@ -27,8 +28,7 @@ class Access:
 
     def write_kubeconfig(self, path: Path) -> Path:
         """Write a kubeconfig with the certificates inside, and return its path."""
-        path.write_text(json.dumps(kubeconfig(self), indent=2))
-        path.chmod(0o600)
+        write_if_changed(path, json.dumps(kubeconfig(self), indent=2), mode=0o600)
         return path
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:

@@ -34,6 +34,16 @@ def content_key(files: Iterable[Path], *texts: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def write_if_changed(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Write a file, complete or not at all, unless it says so already: some programs end when theirs is touched."""
+    if path.exists() and path.read_text() == content:
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    partial.touch(mode)
+    partial.write_text(content)
+    partial.rename(path)
+
+
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold the lock of that name: one process at a time builds a thing, the others wait and find it built."""

@@ -20,6 +20,7 @@ class Etcd:
     """What an etcd needs to be told."""
 
     data: Path
+    address: str
     port: int
     authority: Path
     server: Pair
@@ -28,7 +29,7 @@ class Etcd:
     @property
     def url(self) -> str:
         """The address clients use."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.address}:{self.port}"
 
     def command(self, program: Path) -> list[str]:
         """Return the command line."""

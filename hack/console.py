@@ -17,6 +17,10 @@ class Failure(Exception):  # noqa: N818  (it names what the user sees)
     """Something the user can understand and act upon; its text says what happened and what to do."""
 
 
+class TimedOut(Failure):
+    """What was waited for did not come about in time."""
+
+
 def say(text: str) -> None:
     """Print one line of progress on standard error: standard output is for results, such as paths."""
     print(text, file=sys.stderr, flush=True)
@@ -121,13 +125,13 @@ def wait_until(what: str, condition: Callable[[], bool], *, timeout: float, inte
     """Wait for a condition, saying now and then what is being waited for.
 
     Raises:
-        Failure: it did not hold within the timeout (seconds).
+        TimedOut: it did not hold within the timeout (seconds).
     """
     started = said = time.monotonic()
     while not condition():
         now = time.monotonic()
         if now - started > timeout:
-            raise Failure(f"{what}: not so within {timeout:.0f} s")
+            raise TimedOut(f"{what}: not so within {timeout:.0f} s")
         if now - said >= PROGRESS_INTERVAL:
             say(f"waiting: {what} ({now - started:.0f} s)")
             said = now

@@ -103,8 +103,11 @@ class ControlPlane:
         server = self._etcd_authority.issue("server", "etcd", hosts=[_LOCALHOST])
 
         def start() -> tuple[Etcd, Callable[[], bool]]:
-            shutil.rmtree(self.directory / "etcd", ignore_errors=True)
-            etcd = Etcd(self.directory / "etcd", _free_port(), self._etcd_authority.certificate, server, sync=False)
+            data = self.directory / "etcd"
+            shutil.rmtree(data, ignore_errors=True)
+            etcd = Etcd(
+                self.directory / "etcd", _LOCALHOST, _free_port(), self._etcd_authority.certificate, server, sync=False
+            )
             self._spawn("etcd", etcd.command(find("etcd")))
             return etcd, lambda: _listens(etcd.port)
 

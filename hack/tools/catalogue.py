@@ -17,6 +17,7 @@ KUBERNETES_VERSION = versions.required(KUBERNETES_MODULE / "go.mod", "k8s.io/kub
 HELM_VERSION = versions.required(TOOLS_MODULE / "go.mod", "helm.sh/helm/v3")
 KIND_VERSION = versions.required(TOOLS_MODULE / "go.mod", "sigs.k8s.io/kind")
 
+PAUSE_VERSION = "v1"
 COREDNS_VERSION = versions.required(COREDNS_MODULE / "go.mod", "github.com/coredns/coredns")
 
 
@@ -115,5 +116,6 @@ TOOLS = {
             OnPath(("version",), lambda version: version >= (0, 30, 0), "0.30 or newer"),
         ),
         Tool("coredns", GoProgram(COREDNS_MODULE, "./", COREDNS_VERSION)),
+        Tool("pause", GoProgram(TOOLS_MODULE, "./cmd/pause", PAUSE_VERSION)),
     )
 }

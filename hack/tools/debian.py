@@ -20,12 +20,13 @@ PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
     "openssl": "openssl",
     "runc": "runc",
     "setpriv": "util-linux",
-    "socat": "socat",
+    "unshare": "util-linux",
 }
-CNI_PLUGINS = Path("/usr/lib/cni")
+_CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _NONINTERACTIVE = {"DEBIAN_FRONTEND": "noninteractive"}
 
@@ -37,12 +38,17 @@ def on_path(program: str) -> Path | None:
     return Path(found) if found else None
 
 
+def cni_plugins() -> Path:
+    """Return the folder of the CNI plugins: where Debian's package puts them unless they are elsewhere."""
+    return next((folder for folder in _CNI_FOLDERS if (folder / "bridge").exists()), _CNI_FOLDERS[0])
+
+
 def missing_packages(programs: Iterable[str]) -> list[str]:
     """Return the packages of those programs that are not there; "cni" stands for the CNI plugins."""
     packages = {
         "containernetworking-plugins" if name == "cni" else PACKAGES[name]
         for name in programs
-        if not ((CNI_PLUGINS / "bridge").exists() if name == "cni" else on_path(name))
+        if not ((cni_plugins() / "bridge").exists() if name == "cni" else on_path(name))
     }
     return sorted(packages)
 

@@ -1,0 +1,133 @@
+"""What pods leave on a machine when their processes are killed: mounts, control groups, sockets, links to logs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from hack.cluster.configuration import NETWORK_NAME
+from hack.cluster.layout import Layout
+from hack.console import Failure, TimedOut, capture, wait_until
+
+_KILL_TIMEOUT = 20.0
+_LOG_LINKS = Path("/var/log/containers")
+_CNI_RESULTS = Path("/var/lib/cni/results")
+_SHIM_SOCKETS = Path("/run/containerd/s")
+
+
+def mount_points(mountinfo: str, below: Iterable[Path]) -> list[str]:
+    """Return the mount points below some folders, in the order in which they can be unmounted.
+
+    Arguments:
+        mountinfo: the text of /proc/self/mountinfo.
+        below: the folders.
+    """
+    folders = tuple(below)
+    points = [_unescaped(line.split(" ")[4]) for line in mountinfo.splitlines()]
+    return [point for point in reversed(points) if any(Path(point).is_relative_to(folder) for folder in folders)]
+
+
+def control_group_mounts(mountinfo: str) -> list[Path]:
+    """Return where control groups are mounted: one folder for version 2, one per controller for version 1."""
+    found = []
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        if after.split(" ")[0] in {"cgroup", "cgroup2"}:
+            found.append(Path(_unescaped(before.split(" ")[4])))
+    return found
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+
+
+def _mountinfo() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+def make_control_groups(layout: Layout) -> None:
+    """Make the control groups that hold all pods; the kubelet wants them to be there."""
+    for mount in control_group_mounts(_mountinfo()):
+        (mount / layout.cgroup).mkdir(exist_ok=True)
+
+
+def kill_pods(layout: Layout) -> None:
+    """Kill every process in the pods' control groups and remove the groups.
+
+    Raises:
+        Failure: some process does not end.
+    """
+    roots = [mount / layout.cgroup for mount in control_group_mounts(_mountinfo())]
+    wait_until("the pods' processes have ended", lambda: not kill(_members(roots)), timeout=_KILL_TIMEOUT)
+    for root in roots:
+        for group in _groups(root):
+            # A group stays busy for a moment after its last process.
+            with contextlib.suppress(TimedOut):
+                wait_until(f"{group} is removed", partial(_remove_group, group), timeout=5)
+
+
+def _groups(root: Path) -> list[Path]:
+    """Return a control group and all below it, children first."""
+    return [Path(folder) for folder, _, _ in os.walk(root, topdown=False)]
+
+
+def _members(roots: list[Path]) -> Iterator[int]:
+    for root in roots:
+        for group in _groups(root):
+            with contextlib.suppress(OSError):
+                yield from map(int, (group / "cgroup.procs").read_text().split())
+
+
+def _remove_group(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def kill(pids: Iterable[int]) -> bool:
+    """Kill processes; return whether there were any."""
+    found = False
+    for pid in pids:
+        found = True
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return found
+
+
+def unmount(layout: Layout) -> None:
+    """Unmount everything below the cluster's folders.
+
+    Raises:
+        Failure: something stays mounted; nothing may be deleted then, for it could be somebody's data.
+    """
+    folders = [layout.root, layout.run]
+    for point in mount_points(_mountinfo(), folders):
+        capture(["umount", "--lazy", point])
+    if left := mount_points(_mountinfo(), folders):
+        raise Failure(f"still mounted: {', '.join(left)}; unmount by hand, then run `down` again")
+
+
+def remove_traces(layout: Layout) -> None:
+    """Remove what containerd, CNI and the kubelet put at fixed places, and only what is this cluster's."""
+    for address in (layout.run / "containerd").glob("io.containerd.runtime.v2.task/*/*/address"):
+        socket = Path(address.read_text().strip().removeprefix("unix://"))
+        if socket.parent == _SHIM_SOCKETS:
+            socket.unlink(missing_ok=True)
+    for result in _CNI_RESULTS.glob(f"{NETWORK_NAME}-{layout.identity}-*"):
+        result.unlink()
+    for link in _LOG_LINKS.glob("*"):
+        if link.is_symlink() and link.readlink().is_relative_to(layout.root):
+            link.unlink()
+    folders = (_SHIM_SOCKETS, _SHIM_SOCKETS.parent, _CNI_RESULTS, _CNI_RESULTS.parent, _LOG_LINKS)
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()

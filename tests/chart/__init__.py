@@ -1,0 +1,1 @@
+"""The charts, as Helm renders and packages them: no cluster is needed."""

@@ -1,0 +1,108 @@
+"""The two webhook configurations: what they match, in every mode, and that the certificate authority is nobody's here."""
+
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import Helm, Object, Rendered
+
+KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+LABEL = "seldon.io/controller-id"
+ABSENT = {"matchExpressions": [{"key": LABEL, "operator": "DoesNotExist"}]}
+
+
+def _webhook(rendered: Rendered, kind: str) -> Object:
+    (configuration,) = rendered.of(kind)
+    (webhook,) = configuration["webhooks"]
+    return dict(webhook)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_webhook_sees_creates_and_updates_of_seldondeployments_only(default: Rendered, kind: str) -> None:
+    webhook = _webhook(default, kind)
+    assert webhook["rules"] == [
+        {
+            "apiGroups": ["machinelearning.seldon.io"],
+            "apiVersions": ["v1", "v1alpha2", "v1alpha3"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": ["seldondeployments"],
+            "scope": "Namespaced",
+        }
+    ]
+    assert webhook["matchPolicy"] == "Equivalent"
+    assert [found["expression"] for found in webhook["matchConditions"]] == ["!has(object.metadata.deletionTimestamp)"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_webhook_that_does_not_answer_lets_nothing_through(default: Rendered, kind: str) -> None:
+    webhook = _webhook(default, kind)
+    assert (webhook["failurePolicy"], webhook["timeoutSeconds"], webhook["sideEffects"]) == ("Fail", 10, "None")
+    assert webhook["admissionReviewVersions"] == ["v1"]
+
+
+@pytest.mark.parametrize(("kind", "path"), list(zip(KINDS, ("/mutate", "/validate"), strict=True)))
+def test_requests_go_through_the_service(default: Rendered, kind: str, path: str) -> None:
+    service = {"name": "seldon-webhook-service", "namespace": "seldon-system", "path": path, "port": 443}
+    assert _webhook(default, kind)["clientConfig"] == {"service": service}
+
+
+def test_the_program_is_told_the_names_of_what_it_owns(default: Rendered) -> None:
+    for kind, flag in zip(KINDS, ("mutating-configuration", "validating-configuration"), strict=True):
+        (configuration,) = default.of(kind)
+        assert default.argument("seldon-webhook", flag) == configuration["metadata"]["name"]
+    assert default.argument("seldon-webhook", "service-name") == "seldon-webhook-service"
+    assert default.argument("seldon-webhook", "namespace") == "$(POD_NAMESPACE)"
+
+
+def test_the_authority_is_in_no_manifest(default: Rendered) -> None:
+    assert "caBundle" not in default.text
+    assert "ownerReferences" not in default.text
+    assert default.of("Secret") == []
+
+
+MODES: dict[str, tuple[dict[str, Any], Object, Object, dict[str, str]]] = {
+    "cluster-wide": ({}, ABSENT, ABSENT, {"WATCH_NAMESPACE": "", "CONTROLLER_ID": ""}),
+    "single namespace": (
+        {"singleNamespace": True},
+        {"matchLabels": {"kubernetes.io/metadata.name": "models"}},
+        ABSENT,
+        {"WATCH_NAMESPACE": "models", "CONTROLLER_ID": ""},
+    ),
+    "by id": (
+        {"controllerId": "x"},
+        ABSENT,
+        {"matchLabels": {LABEL: "x"}},
+        {"WATCH_NAMESPACE": "", "CONTROLLER_ID": "x"},
+    ),
+    "by id in a single namespace": (
+        {"controllerId": "1", "singleNamespace": True},
+        {"matchLabels": {"kubernetes.io/metadata.name": "models"}},
+        {"matchLabels": {LABEL: "1"}},
+        {"WATCH_NAMESPACE": "models", "CONTROLLER_ID": "1"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "namespaces", "objects", "environment"), MODES.values(), ids=MODES)
+def test_webhook_controller_and_check_agree_on_what_is_theirs(
+    helm: Helm, values: dict[str, Any], namespaces: Object, objects: Object, environment: dict[str, str]
+) -> None:
+    rendered = helm.operator(values, namespace="models")
+    for kind in KINDS:
+        webhook = _webhook(rendered, kind)
+        assert (webhook["namespaceSelector"], webhook["objectSelector"]) == (namespaces, objects)
+    assert rendered.environment("seldon-controller-manager").items() >= environment.items()
+    assert rendered.environment("seldon-webhook-check")["CONTROLLER_ID"] == environment["CONTROLLER_ID"]
+
+
+def test_operators_of_two_namespaces_share_no_cluster_wide_name(helm: Helm) -> None:
+    first, second = (
+        {
+            (found["kind"], found["metadata"]["name"])
+            for found in helm.operator({"crd": {"create": False}}, namespace=namespace).objects
+            if "namespace" not in found["metadata"]
+        }
+        for namespace in ("one", "two")
+    )
+    assert len(first) == len(second) == 8
+    assert not first & second

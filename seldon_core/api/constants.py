@@ -44,6 +44,8 @@ LOGGER_MODES: Final = ("all", "request", "response")
 ENGINE_CONTAINER_NAME: Final = "seldon-container-engine"
 TFSERVING_CONTAINER_NAME: Final = "tfserving"
 RESERVED_CONTAINER_NAMES: Final = (ENGINE_CONTAINER_NAME, TFSERVING_CONTAINER_NAME)
+# What the engine listens on by default: HTTP, gRPC and metrics.
+ENGINE_PORTS: Final = (8000, 5001, 5002)
 PODINFO_VOLUME: Final = "seldon-podinfo"
 PODINFO_PATH: Final = "/etc/podinfo"
 

@@ -42,7 +42,8 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     """Return a SeldonDeployment with those defaults that stay right when the user edits the object later.
 
     They are `spec.protocol`, `spec.transport`, `spec.serverType`, the label `version` of each predictor and
-    the type of each graph node. An empty string or a null counts as left out.
+    the type of each graph node. An empty string or a null counts as left out. The transport stays open where
+    the endpoint of a node says GRPC: it decides, and a stored `rest` would contradict it.
 
     Args:
         obj: The SeldonDeployment; any JSON value is accepted, and what has an unexpected shape is left alone.
@@ -53,7 +54,8 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
         return obj
     spec = dict(spec)
     _fill(spec, "protocol", c.DEFAULT_PROTOCOL)
-    _fill(spec, "transport", c.DEFAULT_TRANSPORT)
+    if not _any_grpc_endpoint(spec):
+        _fill(spec, "transport", c.DEFAULT_TRANSPORT)
     _fill(spec, "serverType", c.DEFAULT_SERVER_TYPE)
     if graph and isinstance(spec.get("predictors"), list):
         spec["predictors"] = [_stored_predictor(predictor) for predictor in spec["predictors"]]
@@ -75,6 +77,8 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
     spec = as_map(as_map(stored).get("spec"))
     if not spec:
         return stored
+    spec = dict(spec)
+    _fill(spec, "transport", "grpc")
     metadata = dict(as_map(stored.get("metadata")))
     _fill(metadata, "namespace", "default")
     scope = _Scope(
@@ -85,11 +89,11 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
         settings=ports,
         allocator=_PortAllocator(ports, spec),
     )
-    planned = {**stored, "metadata": metadata} if isinstance(stored.get("metadata"), dict | None) else dict(stored)
     if isinstance(spec.get("predictors"), list):
-        predictors = [_planned_predictor(predictor, scope) for predictor in spec["predictors"]]
-        planned["spec"] = {**spec, "predictors": predictors}
-    return planned
+        spec["predictors"] = [_planned_predictor(predictor, scope) for predictor in spec["predictors"]]
+    if isinstance(stored.get("metadata"), dict | None):
+        return {**stored, "metadata": metadata, "spec": spec}
+    return {**stored, "spec": spec}
 
 
 def node_type(node: Mapping[str, Any]) -> str | None:
@@ -123,6 +127,11 @@ _METHOD_TYPES = {
 def _fill(target: Object, key: str, value: Any) -> None:
     if is_empty(target.get(key)):
         target[key] = value
+
+
+def _any_grpc_endpoint(spec: Object) -> bool:
+    nodes = (node for item in as_list(spec.get("predictors")) for _, node in walk(as_map(item).get("graph")))
+    return any(as_map(node.get("endpoint")).get("type") == "GRPC" for node in nodes)
 
 
 def _stored_predictor(predictor: Any) -> Any:

@@ -9,6 +9,7 @@ Schema = dict[str, Any]
 
 # The levels of children that the CRD describes; deeper ones are kept as they are.
 GRAPH_LEVELS = 6
+_ROOT_ONLY = -1
 
 # Fields that no type describes are kept, never pruned.
 _PRESERVE: Schema = {"x-kubernetes-preserve-unknown-fields": True}
@@ -27,13 +28,13 @@ def crd_schema() -> Schema:
 @cache
 def spec_schema() -> Schema:
     """Return the schema of `spec`, with that of the graph's root but not of its children."""
-    return _object(SeldonDeploymentSpec, 0)
+    return _object(SeldonDeploymentSpec, _ROOT_ONLY)
 
 
 @cache
 def node_schema() -> Schema:
     """Return the schema of one graph node, without that of its children."""
-    return _object(PredictiveUnit, 0)
+    return _object(PredictiveUnit, _ROOT_ONLY)
 
 
 def _object(kind: Any, levels: int, *, described: bool = True) -> Schema:
@@ -41,7 +42,7 @@ def _object(kind: Any, levels: int, *, described: bool = True) -> Schema:
 
     Args:
         kind: The TypedDict.
-        levels: How many levels of graph nodes below one of `kind` are described.
+        levels: How many levels of graph nodes below the root are described.
         described: Whether descriptions and examples are included; repeated levels of the graph go without, for
             the size of the CRD.
     """
@@ -88,10 +89,11 @@ def _value(kind: Any, levels: int, *, described: bool) -> Schema:
 
 
 def _child(levels: int) -> Schema:
-    """Return the schema of a graph node below another; the last one has no more than the key of its list."""
+    """Return the schema of a graph node below another; the level after the last has only the key of its list."""
     if levels > 0:
         return _object(PredictiveUnit, levels - 1, described=False)
-    return {"type": "object", **_PRESERVE, "required": ["name"], "properties": {"name": _SCALARS[str]}}
+    key: Schema = {"required": ["name"], "properties": {"name": _SCALARS[str]}} if levels == 0 else {}
+    return {"type": "object", **_PRESERVE, **key}
 
 
 def _constraints(field: Field) -> Schema:

@@ -1,0 +1,109 @@
+"""The message of a request: JSON in the body, or in one of the forms that older clients send."""
+
+import base64
+from collections.abc import Iterator
+from email.message import Message
+from typing import Any
+from urllib.parse import parse_qs
+
+from seldon_core.microservice.errors import SeldonMicroserviceException
+from seldon_core.protocols.errors import MessageError
+from seldon_core.protocols.json_codec import loads
+from seldon_core.transport.http_server import Request
+
+__all__ = ["read_message"]
+
+_FORM = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+
+
+def read_message(request: Request) -> Any:
+    """Find and decode the message of a request.
+
+    It is taken from, in this order: multipart form parts, the form field `json`, the query parameter `json`, the body.
+
+    Raises:
+        MessageError: there is none, or it is not JSON.
+        SeldonMicroserviceException: the body is in no form that is read here (status 415).
+    """
+    encoding = (request.header(b"content-encoding") or b"identity").decode("latin-1").strip().lower()
+    if encoding not in ("", "identity"):
+        raise _unsupported(f"Content-Encoding {encoding}: send the body uncompressed")
+    content = Message()
+    content["content-type"] = (request.header(b"content-type") or b"application/json").decode("latin-1")
+    kind = content.get_content_type()
+    if kind == _MULTIPART:
+        return _read_parts(request.body, content)
+    if kind == _FORM and (text := _field(request.body)) is not None:
+        return loads(text)
+    if request.query and (text := _field(request.query)) is not None:
+        return loads(text)
+    if not request.body:
+        raise MessageError("Can't find JSON in data: the request has no body")
+    if kind == _FORM:
+        raise MessageError(
+            f"Can't find JSON in data: a body of type {_FORM} needs a field `json`; "
+            "to send JSON itself, send Content-Type: application/json"
+        )
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise _unsupported(f"Content-Type {kind}: send application/json")
+    return loads(request.body)
+
+
+def _unsupported(detail: str) -> SeldonMicroserviceException:
+    return SeldonMicroserviceException(detail, 415, reason="MICROSERVICE_UNSUPPORTED_MEDIA_TYPE")
+
+
+def _field(form: bytes) -> str | None:
+    """The value of `json` in an urlencoded form or query."""
+    try:
+        values = parse_qs(form.decode("utf-8"), keep_blank_values=True, max_num_fields=1000).get("json")
+    except ValueError as error:
+        raise MessageError(f"Can't find JSON in data: the form cannot be read: {error}") from None
+    return values[0] if values else None
+
+
+def _read_parts(body: bytes, content: Message) -> dict[str, Any]:
+    """Each part becomes a top-level key: files are bytes or text, other fields are JSON but for `strData`."""
+    boundary = content.get_param("boundary")
+    if not isinstance(boundary, str) or not boundary:
+        raise MessageError(f"{_MULTIPART}: the Content-Type has no boundary")
+    message: dict[str, Any] = {}
+    for name, is_file, data in _parts(body, boundary.encode("latin-1")):
+        if is_file and name == "binData":
+            message[name] = base64.b64encode(data).decode("ascii")
+        elif is_file or name == "strData":
+            message[name] = _text(name, data)
+        else:
+            try:
+                message[name] = loads(data)
+            except MessageError as error:
+                raise MessageError(f"{name}: {error}") from None
+    if not message:
+        raise MessageError(f"Can't find JSON in data: the {_MULTIPART} body has no parts")
+    return message
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MessageError(f"{name}: the file is not UTF-8 text; send bytes as binData") from None
+
+
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[str, bool, bytes]]:
+    """Name, whether it is a file, and content of each part."""
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:]:
+        if part.startswith(b"--"):
+            return
+        head, separator, data = part.partition(b"\r\n\r\n")
+        headers = Message()
+        for line in head.split(b"\r\n"):
+            name, _, value = line.decode("utf-8", "replace").partition(":")
+            if name.strip().lower() == "content-disposition":
+                headers["content-disposition"] = value.strip()
+        field = headers.get_param("name", header="content-disposition")
+        if not separator or not isinstance(field, str):
+            raise MessageError(f"{_MULTIPART}: a part has no name")
+        yield field, headers.get_filename() is not None, data
+    raise MessageError(f"{_MULTIPART}: the closing boundary is missing")

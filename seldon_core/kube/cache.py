@@ -82,10 +82,10 @@ class Reflector(Generic[T]):
         return len(self._kept)
 
     def last_heard(self) -> float:
-        """Return the `time.monotonic` at which the API server was last heard of, be it by a bookmark.
+        """Return the `time.monotonic` at which the API server was last heard of, if only that it accepted a watch.
 
-        A healthy watch is never silent for much longer than the client's `watch_silence`, so a value several
-        times as old means that this copy is stale and nothing is bringing it up to date.
+        A watch that works is renewed by the server after the client's `watch_timeout` at the latest, so a value
+        several times as old means that this copy is stale and nothing is bringing it up to date.
         """
         return self._heard
 
@@ -106,8 +106,7 @@ class Reflector(Generic[T]):
                 async for reached in self._follow(version):
                     version = reached
                     backoff.reset()
-                self._heard = time.monotonic()
-                if self._heard - opened >= _BRIEF:
+                if time.monotonic() - opened >= _BRIEF:
                     backoff.reset()
                     continue
             except Gone:
@@ -128,7 +127,7 @@ class Reflector(Generic[T]):
         pages = self._client.pages(self._resource, self._namespace, **self._selectors)
         async with aclosing(pages):
             async for items, version in pages:  # noqa: B007 - the last page's version counts
-                self._heard = time.monotonic()
+                self._hear()
                 for item in items:
                     fresh[key_of(item)] = item["metadata"]["resourceVersion"], self._trim(item)
         for key in [key for key in self._kept if key not in fresh]:
@@ -140,10 +139,12 @@ class Reflector(Generic[T]):
 
     async def _follow(self, version: str) -> AsyncGenerator[str, None]:
         """Watch from `version` and yield the version reached after each event."""
-        events = self._client.watch(self._resource, self._namespace, resource_version=version, **self._selectors)
+        events = self._client.watch(
+            self._resource, self._namespace, resource_version=version, opened=self._hear, **self._selectors
+        )
         async with aclosing(events):
             async for event in events:
-                self._heard = time.monotonic()
+                self._hear()
                 version = event.object["metadata"]["resourceVersion"]
                 if event.type == "DELETED":
                     if (gone := self._kept.pop(key_of(event.object), None)) is not None:
@@ -152,6 +153,9 @@ class Reflector(Generic[T]):
                     key = key_of(event.object)
                     self._keep(key, (version, self._trim(event.object)))
                 yield version
+
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
 
     def _keep(self, key: Key, kept: tuple[str, T]) -> None:
         old = self._kept.get(key)

@@ -8,7 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -60,8 +60,8 @@ class Client:
             ``~/.kube/config``.
         request_timeout: seconds that a request may take in all, watches excepted.
         watch_timeout: seconds after which the server is asked to end a watch; each one varies by a fifth.
-        watch_silence: seconds without a byte after which a watch counts as broken; the server sends a
-            bookmark about once a minute.
+        watch_grace: seconds that a watch may last longer than that before it counts as hanging. Silence alone
+            proves nothing: not every cluster's storage lets the API server send bookmarks while nothing changes.
 
     Attributes:
         requests: how many requests were sent, by verb: get, list, watch, create, update, patch, delete.
@@ -74,15 +74,15 @@ class Client:
         kubeconfig: str | None = None,
         *,
         request_timeout: float = 30.0,
-        watch_timeout: float = 300.0,
-        watch_silence: float = 150.0,
+        watch_timeout: float = 150.0,
+        watch_grace: float = 15.0,
     ) -> None:
         self.requests: Counter[str] = Counter()
         self.before_write: Callable[[], None] | None = None
         self._kubeconfig = kubeconfig
         self._request_timeout = request_timeout
         self._watch_timeout = watch_timeout
-        self._watch_silence = watch_silence
+        self._watch_grace = watch_grace
         self._connection: Connection | None = None
         self._connected_at = 0.0
         self._connecting = asyncio.Lock()
@@ -181,15 +181,25 @@ class Client:
         resource_version: str,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        opened: Callable[[], None] | None = None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Yield what happens to the collection after `resource_version`, bookmarks included.
 
         The server ends every watch after a while and with it this iterator; continue from the last
         resourceVersion seen. To leave early, close it (`contextlib.aclosing`).
 
+        Args:
+            resource: what to watch.
+            namespace: the namespace, or None for all.
+            resource_version: where to begin, from a list or from the last event.
+            label_selector: as for `list`.
+            field_selector: as for `list`.
+            opened: called once the server has accepted the watch, which on a quiet cluster is long before the
+                first event.
+
         Raises:
             Gone: `resource_version` is too old; list again.
-            Unreachable: the stream was cut, or silent for too long.
+            Unreachable: the stream was cut, or hangs.
             ApiError: the server refused or ended the watch with an error.
         """
         seconds = self._watch_timeout * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
@@ -201,10 +211,13 @@ class Client:
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
         }
-        timeout = aiohttp.ClientTimeout(None, sock_connect=_CONNECT_TIMEOUT, sock_read=self._watch_silence)
-        async with self._send(_Call("watch", "GET", resource.path(namespace), query, timeout)) as response:
-            async for line in _lines(response):
-                yield _event(_decode(line), response.status)
+        timeout = aiohttp.ClientTimeout(max(1.0, seconds) + self._watch_grace, sock_connect=_CONNECT_TIMEOUT)
+        call = _Call("watch", "GET", resource.path(namespace), query, timeout)
+        async with self._send(call) as response, aclosing(_lines(response)) as lines:
+            if opened is not None:
+                opened()
+            async for line in lines:
+                yield _event(_decode(line))
 
     # Writing
 
@@ -231,15 +244,15 @@ class Client:
         """Set the fields in `obj` and own them (server-side apply); return the object as stored.
 
         Args:
-            obj: the fields; a ``metadata.uid`` in it must match the live object's.
+            obj: the fields; with a ``metadata.uid``, only the object of that uid is changed.
             field_manager: the name that the fields are owned under.
             force: take fields over from other managers; without it, they are a Conflict.
             subresource: such as ``status``.
             dry_run: decide everything, store nothing.
 
         Raises:
-            Conflict: another uid, or without `force` another owner.
-            Invalid: it breaks a rule.
+            Conflict: without `force`, another owner; or a uid was given and there is no such object.
+            Invalid: it breaks a rule; one is that a uid that was given is the live object's.
             KubeError: any other failure.
         """
         path = resource_for(obj).path(_namespace(obj), obj["metadata"]["name"], subresource)
@@ -436,7 +449,7 @@ def _decode(body: bytes) -> Object:
     return decoded
 
 
-def _event(decoded: Object, status: int) -> WatchEvent:
+def _event(decoded: Object) -> WatchEvent:
     """Turn a line of a watch into its event, or raise the error that it reports."""
     kind, obj = decoded.get("type"), decoded.get("object")
     if not isinstance(obj, dict) or not isinstance(kind, str):
@@ -446,7 +459,7 @@ def _event(decoded: Object, status: int) -> WatchEvent:
     return WatchEvent(kind, obj)  # type: ignore[arg-type]
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """Yield the lines of a body however long they are; half a line at the end means the stream was cut."""
     parts: list[bytes] = []
     async for chunk in response.content.iter_any():

@@ -8,12 +8,13 @@ from .schema import Schema, crd_schema
 CRD_NAME = f"{c.PLURAL}.{c.GROUP}"
 
 _COLUMNS = (
-    ("State", "string", ".status.state", "Whether all predictors serve requests.", 0),
-    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether everything is in place.", 0),
-    ("Predictors", "string", ".spec.predictors[*].name", "Names of the predictors.", 1),
-    ("Replicas", "integer", ".status.replicas", "Number of pods that follow spec.replicas.", 0),
-    ("URL", "string", ".status.address.url", "Where predictions are served inside the cluster.", 1),
-    ("Age", "date", ".metadata.creationTimestamp", "Time since creation.", 0),
+    ("State", "string", ".status.state", "Whether all predictors serve requests."),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether everything is in place."),
+    # Of a list, a column shows the first item only: the controller counts.
+    ("Predictors", "integer", ".status.predictors", "Number of predictors."),
+    ("Replicas", "integer", ".status.replicas", "Number of pods that follow spec.replicas."),
+    ("URL", "string", ".status.address.url", "Where predictions are served inside the cluster."),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since creation."),
 )
 
 
@@ -56,7 +57,6 @@ def _version(name: str, schema: Schema) -> dict[str, Any]:
             },
         },
         "additionalPrinterColumns": [
-            {"name": title, "type": kind, "jsonPath": path, "description": text, "priority": priority}
-            for title, kind, path, text, priority in _COLUMNS
+            {"name": title, "type": kind, "jsonPath": path, "description": text} for title, kind, path, text in _COLUMNS
         ],
     }

@@ -36,11 +36,12 @@ _COMPONENT_FIELDS = {
 _SERVED_TYPES = (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
 
 
-def check_support(spec: dict[str, Any]) -> Iterator[Finding]:
+def check_support(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Finding]:
     """Yield what a SeldonDeployment asks for that this version does not serve.
 
     Args:
         spec: The spec of the SeldonDeployment.
+        metadata: Its metadata.
     """
     for field, (known, served) in _SPEC.items():
         if spec.get(field) in known and spec[field] != served:
@@ -49,6 +50,11 @@ def check_support(spec: dict[str, Any]) -> Iterator[Finding]:
     if is_true(annotations.get(c.ANNOTATION_SEPARATE_ENGINE)):
         path = f"spec.annotations[{c.ANNOTATION_SEPARATE_ENGINE}]"
         yield Finding(path, "true", _RULE, "remove the annotation: the engine runs beside the model")
+    for place, part in (("spec", spec), ("metadata", metadata)):
+        headless = as_map(part.get("annotations")).get(c.ANNOTATION_HEADLESS_SERVICE, "false")
+        if headless != "false":
+            path = f"{place}.annotations[{c.ANNOTATION_HEADLESS_SERVICE}]"
+            yield Finding(path, headless, _RULE, "remove the annotation")
     predictors = as_list(spec.get("predictors"))
     for index, predictor in enumerate(predictors):
         if isinstance(predictor, dict):

@@ -179,6 +179,7 @@ class SeldonDeploymentStatus(TypedDict, total=False):
     state: Annotated[Literal["Available", "Creating", "Failed"], Field("Whether all predictors serve requests.")]
     description: Annotated[str, Field("Why they do not, where they do not.")]
     observedGeneration: Annotated[int, Field("Generation of the spec that the status is about.")]
+    predictors: Annotated[int, Field("Number of predictors.")]
     replicas: Annotated[int, Field("Number of pods that follow spec.replicas.")]
     selector: Annotated[str, Field("Label selector of these pods, for autoscalers.")]
     address: Annotated[Address, Field("Where predictions are served.")]

@@ -72,7 +72,7 @@ def _check_spec(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Find
     # The API server appends five characters to generateName.
     name = as_text(metadata.get("name")) or f"{as_text(metadata.get('generateName'))}-----"
     yield from check_collisions(name, predictors)
-    yield from check_support(spec)
+    yield from check_support(spec, metadata)
 
 
 def _check_predictor(predictor: dict[str, Any], path: str) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ Pure: what is planned depends on the arguments alone, and nothing here talks to 
 from .config import Config, ConfigError
 from .observed import LiveDeployment, LiveService, Observed
 from .planner import Plan, Ref, plan
-from .status import Problem, status
+from .status import Problem, invalid_status, status
 
 __all__ = [
     "Config",
@@ -17,6 +17,7 @@ __all__ = [
     "Plan",
     "Problem",
     "Ref",
+    "invalid_status",
     "plan",
     "status",
 ]

@@ -108,7 +108,7 @@ def invalid_status(sdep: Object, findings: Iterable[Finding], *, now: str) -> Ob
     message = _cut("\n".join(map(str, findings)))
     known = as_map(sdep.get("status"))
     invalid = _Condition("Ready", "False", "InvalidSpec", message)
-    kept = [entry for entry in as_list(known.get("conditions")) if as_map(entry).get("type") != "Ready"]
+    kept = [condition for kind, condition in _known_conditions(sdep).items() if kind != "Ready"]
     conditions = [*kept, *_conditions(sdep, [invalid], now)]
     return {
         "replicas": 0,
@@ -116,7 +116,7 @@ def invalid_status(sdep: Object, findings: Iterable[Finding], *, now: str) -> Ob
         "state": FAILED,
         "description": message,
         "observedGeneration": sdep["metadata"].get("generation", 0),
-        "conditions": sorted(conditions, key=lambda condition: str(condition["type"])),
+        "conditions": sorted(conditions, key=lambda condition: condition["type"]),
     }
 
 
@@ -190,11 +190,7 @@ def _ineffective_scale(plan: Plan) -> list[_Condition]:
 
 def _conditions(sdep: Object, conditions: Iterable[_Condition], now: str) -> list[Object]:
     """Return conditions as they are stored, sorted by type; the time of one changes only with its status."""
-    known = {
-        condition["type"]: condition
-        for condition in as_list(as_map(sdep.get("status")).get("conditions"))
-        if isinstance(condition, dict) and isinstance(condition.get("type"), str)
-    }
+    known = _known_conditions(sdep)
 
     def stored(condition: _Condition) -> Object:
         before = known.get(condition.kind, {})
@@ -211,6 +207,14 @@ def _conditions(sdep: Object, conditions: Iterable[_Condition], now: str) -> lis
     return [stored(condition) for condition in sorted(conditions, key=lambda condition: condition.kind)]
 
 
+def _known_conditions(sdep: Object) -> dict[str, Object]:
+    return {
+        condition["type"]: condition
+        for condition in as_list(as_map(sdep.get("status")).get("conditions"))
+        if isinstance(condition, dict) and isinstance(condition.get("type"), str)
+    }
+
+
 def _services(plan: Plan, observed: Observed) -> dict[str, Object]:
     """Return the addresses of those Services that exist."""
     namespace = plan.sdep["metadata"]["namespace"]
@@ -218,8 +222,8 @@ def _services(plan: Plan, observed: Observed) -> dict[str, Object]:
     for obj in plan.objects:
         name = obj["metadata"]["name"]
         if obj["kind"] == "Service" and name in observed.services:
-            ports = {port["name"]: f"{name}.{namespace}:{port['port']}" for port in obj["spec"]["ports"]}
-            entries[name] = {"svcName": name, "httpEndpoint": ports["http"], "grpcEndpoint": ports["grpc"]}
+            ports = [f"{name}.{namespace}:{port['port']}" for port in obj["spec"]["ports"]]
+            entries[name] = {"svcName": name, "httpEndpoint": ports[0], "grpcEndpoint": ports[-1]}
     return entries
 
 

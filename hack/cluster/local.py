@@ -121,7 +121,7 @@ class LocalCluster:
         Raises:
             Failure: the cluster is not up, or the archive cannot be read.
         """
-        self._ctr("images", "import", "--no-unpack", str(archive))
+        self._ctr("images", "import", str(archive))
 
     def kill_container(self, container_id: str) -> None:
         """Kill a container with SIGKILL, as a crash of its process would end it.

@@ -1,0 +1,164 @@
+"""The programs that build images: Docker where its engine answers, else buildah or podman, which need none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from hack.cache import cache_dir
+from hack.cluster.kind import docker_answers
+from hack.console import capture, run_step, say
+from hack.images import base, settings
+from hack.images.catalogue import BASE_IMAGE, Image, declared_arguments, read_dockerfile
+from hack.tools import debian
+
+_PULL_TIMEOUT = 60
+
+
+class Builder(Protocol):
+    """What is asked of a program that builds images."""
+
+    def prepare(self) -> str:
+        """Have the base image at hand, and return a key of it."""
+
+    def restore(self, archive: Path) -> None:
+        """Have the image of an archive at hand, for another to start from it."""
+
+    def build(self, image: Image, archive: Path) -> None:
+        """Build an image and write it to a docker archive."""
+
+
+def choose() -> Builder:
+    """Return the builder of this machine.
+
+    Raises:
+        Failure: there is none, and none can be installed from here.
+    """
+    if docker_answers():
+        return DockerBuilder()
+    program = next((name for name in ("buildah", "podman") if debian.on_path(name)), None)
+    if program is None:
+        program = "buildah"
+        debian.ensure([program])
+    return DaemonlessBuilder(program)
+
+
+def _log(image: Image) -> Path:
+    return cache_dir() / "logs" / f"image-{image.name}.log"
+
+
+def _argument_flags(image: Image, pip: Mapping[str, str]) -> list[str]:
+    arguments = settings.build_arguments(pip, declared_arguments(read_dockerfile(image)))
+    return [flag for name, value in arguments.items() for flag in ("--build-arg", f"{name}={value}")]
+
+
+class DockerBuilder:
+    """Builds with the Docker engine, which pulls the base image itself."""
+
+    def prepare(self) -> str:
+        """Return a key of the base image: its name, for the engine sees to the rest."""
+        return BASE_IMAGE
+
+    def restore(self, archive: Path) -> None:
+        """Load an archive into the engine."""
+        capture(["docker", "load", "--input", archive])
+
+    def build(self, image: Image, archive: Path) -> None:
+        """Build an image and save it to an archive.
+
+        Raises:
+            Failure: the build fails; with the end of its output.
+        """
+        pip = {name: value for name, value in settings.pip_settings().items() if name not in {"cert", "find-links"}}
+        command = ["docker", "build", "--tag", image.tag, "--file", str(image.dockerfile), *_argument_flags(image, pip)]
+        environment = {"DOCKER_BUILDKIT": "1"}
+        run_step(f"building {image.tag}", [*command, str(image.context)], log=_log(image), env=environment)
+        capture(["docker", "save", "--output", archive, image.tag])
+
+
+class DaemonlessBuilder:
+    """Builds with buildah or podman, which take the same flags here, in a store of our own.
+
+    Arguments:
+        program: "buildah" or "podman".
+    """
+
+    def __init__(self, program: str) -> None:
+        store = cache_dir() / "images" / "store"
+        self._environment = {
+            "BUILDAH_ISOLATION": "chroot",
+            "STORAGE_DRIVER": "overlay" if os.geteuid() == 0 else "vfs",
+            "TMPDIR": str(cache_dir() / "images" / "tmp"),
+        }
+        self._command = [program, "--root", str(store / "root"), "--runroot", str(store / "run")]
+        (cache_dir() / "images" / "tmp").mkdir(parents=True, exist_ok=True)
+
+    def prepare(self) -> str:
+        """Have the base image in the store: the registry's where it can be reached, else one of Debian packages."""
+        marker = cache_dir() / "images" / "store" / f"base-{base.key()}"
+        if marker.exists() and self._has(BASE_IMAGE):
+            return marker.read_text()
+        if self._pulled(BASE_IMAGE):
+            key = BASE_IMAGE
+        else:
+            say(f"{BASE_IMAGE} cannot be pulled; making one like it")
+            context = base.context()
+            build = [*self._command, "build", "--tag", BASE_IMAGE, "--file", context / "Dockerfile", context]
+            log = cache_dir() / "logs" / "image-base-build.log"
+            run_step("packing the Python base image", list(map(str, build)), log=log, env=self._environment)
+            key = base.key()
+        marker.write_text(key)
+        return key
+
+    def restore(self, archive: Path) -> None:
+        """Load an archive into the store."""
+        self._run("pull", f"docker-archive:{archive}")
+
+    def build(self, image: Image, archive: Path) -> None:
+        """Build an image and push it to an archive.
+
+        Raises:
+            Failure: the build fails; with the end of its output.
+        """
+        pip = settings.pip_settings()
+        with tempfile.TemporaryDirectory(prefix="seldon-image-") as scratch:
+            configuration = Path(scratch) / "pip.conf"
+            configuration.write_text(settings.configuration_file(pip))
+            configuration.chmod(0o644)
+            mounts = [(configuration, "/etc/pip.conf:ro"), (_pip_cache(), "/root/.cache/pip")]
+            read_only = [settings.CERTIFICATES, *settings.local_folders(pip)]
+            mounts += [(folder, f"{folder}:ro") for folder in read_only if folder.is_dir()]
+            flags = ["--pull=never", "--layers", "--tag", image.tag, "--file", str(image.dockerfile)]
+            flags += [f"--volume={source}:{target}" for source, target in mounts]
+            command = [*self._command, "build", *flags, *_argument_flags(image, pip), str(image.context)]
+            run_step(f"building {image.tag}", command, log=_log(image), env=self._environment)
+        archive.unlink(missing_ok=True)
+        self._run("push", image.tag, f"docker-archive:{archive}:{image.tag}")
+
+    def _run(self, *arguments: str) -> None:
+        capture([*self._command, *arguments], env={**os.environ, **self._environment})
+
+    def _has(self, tag: str) -> bool:
+        inspect = [*self._command, "inspect", "--type", "image", tag]
+        environment = {**os.environ, **self._environment}
+        return subprocess.run(inspect, env=environment, capture_output=True, check=False).returncode == 0
+
+    def _pulled(self, tag: str) -> bool:
+        say(f"pulling {tag}")
+        environment = {**os.environ, **self._environment}
+        pull = [*self._command, "pull", "--quiet", tag]
+        try:
+            done = subprocess.run(pull, env=environment, capture_output=True, check=False, timeout=_PULL_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+
+def _pip_cache() -> Path:
+    folder = cache_dir() / "images" / "pip"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,198 @@
+"""What the engine serves: the predictor, and the annotations that tune it."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from seldon_core.api.findings import short
+from seldon_core.engine.flags import UsageError
+from seldon_core.engine.graph import GraphError, Node, build_graph
+from seldon_core.transport.limits import MIB
+
+VARIABLE = "ENGINE_PREDICTOR"
+ANNOTATIONS_FILE = Path("/etc/podinfo/annotations")
+REST_TIMEOUT = "seldon.io/rest-timeout"
+DEFAULT_TIMEOUT_SECONDS = 600.0
+DEFAULT_BUFFERED_BYTES = 128 * MIB
+# Where the kernel says how much memory the container may use: control groups version 2, and version 1.
+MEMORY_LIMIT_FILES = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+# Without a limit, version 1 shows a number beyond any machine.
+_NO_LIMIT = 1 << 60
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """What is served.
+
+    Attributes:
+        root: the graph.
+        images: name of each container -> its image.
+        version: for the metrics.
+        timeout: seconds that a prediction may take as a whole.
+    """
+
+    root: Node
+    images: Mapping[str, str]
+    version: str
+    timeout: float
+
+
+def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str]) -> Predictor:
+    """Make sense of a predictor.
+
+    Args:
+        raw: the predictor, its nodes with their endpoints.
+        pod_annotations: the annotations of the pod, which win over those of the predictor.
+
+    Raises:
+        UsageError: it cannot be served.
+    """
+    problems: list[str] = []
+    root = None
+    try:
+        root = build_graph(raw)
+    except GraphError as error:
+        problems += map(str, error.findings)
+    annotations = {**_mapping(raw.get("annotations")), **pod_annotations}
+    timeout = DEFAULT_TIMEOUT_SECONDS
+    try:
+        timeout = _timeout(annotations)
+    except ValueError as error:
+        problems.append(f"annotation {REST_TIMEOUT}: {error}")
+    if problems or root is None:
+        raise UsageError(problems)
+    version = _mapping(raw.get("labels")).get("version") or annotations.get("version") or ""
+    return Predictor(root, _images(raw), str(version), timeout)
+
+
+def predictor_from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The predictor that the controller passes on, as base64 of JSON.
+
+    Raises:
+        UsageError: it is missing or cannot be decoded.
+    """
+    encoded = environ.get(VARIABLE)
+    if not encoded:
+        state = "is empty" if encoded is not None else "is not set"
+        raise UsageError([f"the environment variable {VARIABLE} {state}; set it to base64 of a predictor in JSON"])
+    try:
+        raw = msgspec.json.decode(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError) as error:
+        kind = "base64" if isinstance(error, binascii.Error) else "JSON"
+        raise UsageError(
+            [f"{VARIABLE}: {short(encoded)}: is not {kind} ({error}); give base64 of a predictor in JSON"]
+        ) from None
+    if not isinstance(raw, dict):
+        raise UsageError([f"{VARIABLE}: {short(raw)}: a predictor must be a JSON object"])
+    return raw
+
+
+def predictor_from_file(path: Path, name: str) -> dict[str, Any]:
+    """A predictor of a SeldonDeployment in a file; nodes without an endpoint get the one they would have in a pod.
+
+    Args:
+        path: the file, in YAML.
+        name: of the predictor.
+
+    Raises:
+        UsageError: the file cannot be read, or does not hold the predictor.
+    """
+    # Imported here because an engine in a pod needs neither.
+    import yaml
+
+    from seldon_core.api.defaults import PortSettings, plan_defaults
+    from seldon_core.api.graph import walk
+
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageError([f"--file: {str(path)!r}: unsupported file type {path.suffix!r}; give a .yaml file"])
+    try:
+        obj = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError([f"--file: {str(path)!r}: {(error.strerror or str(error)).lower()}"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError([f"--file: {str(path)!r}: is not YAML: {error}"]) from None
+    predictors = [item for item in _mapping(_mapping(obj).get("spec")).get("predictors") or [] if item]
+    names = [_mapping(item).get("name") for item in predictors]
+    if name not in names:
+        raise UsageError([f"--predictor: {name!r}: predictor not found in {path}; it has {short(names)}"])
+    written = predictors[names.index(name)]
+    planned = plan_defaults(obj, PortSettings())["spec"]["predictors"][names.index(name)]
+    for (_, node), (_, own) in zip(walk(planned.get("graph")), walk(written.get("graph")), strict=True):
+        if _mapping(own.get("endpoint")).get("service_host"):
+            node["endpoint"] = own["endpoint"]
+    return dict(planned)
+
+
+def parse_annotations(text: str) -> dict[str, str]:
+    """Read the annotations of a pod as the downward API writes them: one `key="value"` per line.
+
+    Lines without `=` are skipped: one of them must not disable all others.
+    """
+    annotations = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            annotations[_unquoted(key)] = _unquoted(value)
+    return annotations
+
+
+def pod_annotations(path: Path = ANNOTATIONS_FILE) -> dict[str, str]:
+    """The annotations of the pod; none outside of a pod."""
+    try:
+        return parse_annotations(path.read_text())
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def buffered_bytes(files: tuple[Path, ...] = MEMORY_LIMIT_FILES) -> int:
+    """How many bytes of bodies may be in memory: half of what the container may use, where that is limited."""
+    for path in files:
+        try:
+            limit = int(path.read_text())
+        except (OSError, ValueError):
+            continue  # "max" stands for no limit
+        if 0 < limit < _NO_LIMIT:
+            return limit // 2
+    return DEFAULT_BUFFERED_BYTES
+
+
+def _timeout(annotations: Mapping[str, Any]) -> float:
+    text = annotations.get(REST_TIMEOUT)
+    if text is None:
+        return DEFAULT_TIMEOUT_SECONDS
+    if not str(text).isdecimal() or not 0 < int(text) < 1 << 31:
+        raise ValueError(f"{short(text)}: must be a number of milliseconds; write 5000 for five seconds")
+    return int(text) / 1000
+
+
+def _images(raw: Mapping[str, Any]) -> dict[str, str]:
+    images = {}
+    for component in raw.get("componentSpecs") or []:
+        for container in _mapping(_mapping(component).get("spec")).get("containers") or []:
+            name, image = _mapping(container).get("name"), _mapping(container).get("image")
+            if isinstance(name, str) and isinstance(image, str):
+                images[name] = image
+    return images
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text[1:-1]
+    return text

@@ -1,0 +1,72 @@
+"""Which headers travel from the caller to the components, and from a component to the caller."""
+
+from collections.abc import Iterable
+
+Header = tuple[bytes, bytes]
+
+PUID = b"seldon-puid"
+FAILED_NODE = b"seldon-failed-node"
+
+# They describe the body and go wherever it goes.
+OF_BODY = frozenset({b"content-type", b"content-encoding", b"content-language", b"content-disposition"})
+# They belong to one connection.
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+# The engine sets them itself on each request to a component.
+OWN = frozenset({b"content-length", b"expect", b"host", PUID})
+NOT_FORWARDED = OF_BODY | HOP_BY_HOP | OWN
+# What of a component's answer the caller gets to see.
+RELAYED = OF_BODY | {b"cache-control", b"retry-after", b"warning", b"www-authenticate"}
+
+
+def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[Header], bytes, bytes]:
+    """Take the headers of a request apart.
+
+    Args:
+        headers: as the caller sent them, the names in lower case.
+        decodable: whether the engine must be able to look into the answers, so that no component may be
+            offered to compress them.
+
+    Returns:
+        The headers that describe the body; the others that every component is sent, as lines; and the id of
+        the prediction, empty when the caller gave none.
+    """
+    of_body = []
+    lines = []
+    puid = b""
+    for header in headers:
+        name = header[0]
+        if name not in NOT_FORWARDED:
+            lines.append(b"%b: %b\r\n" % header)
+        elif name in OF_BODY:
+            of_body.append(header)
+        elif name == PUID:
+            puid = header[1]
+        elif name == b"connection" and header[1].lower() not in (b"keep-alive", b"close"):
+            return split_request(_without(headers, header[1].lower()), decodable=decodable)
+    if decodable:
+        lines = [line for line in lines if not line.startswith(b"accept-encoding:")]
+    return of_body, b"".join(lines), puid
+
+
+def _without(headers: Iterable[Header], named: bytes) -> list[Header]:
+    """`headers` without `connection` and those that it names as belonging to the connection."""
+    dropped = {name.strip() for name in named.split(b",")} | {b"connection"}
+    return [header for header in headers if header[0] not in dropped]
+
+
+def relayed(headers: Iterable[Header]) -> list[Header]:
+    """The headers of a component's answer that the caller gets to see."""
+    return [header for header in headers if header[0] in RELAYED]

@@ -1,0 +1,59 @@
+"""The engine as a program."""
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from seldon_core.engine.config import (
+    pod_annotations,
+    predictor_from_environment,
+    predictor_from_file,
+    read_predictor,
+)
+from seldon_core.engine.flags import UsageError, parse_flags, usage
+from seldon_core.engine.service import serve
+
+USAGE_ERROR = 2
+PROGRAM = "seldon-core engine"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Serve a predictor until the process is told to stop.
+
+    Args:
+        argv: the arguments, without the program's name; `--help` lists them.
+
+    Returns:
+        The exit code: 0 after an orderly stop, 1 when that took too long or a port is taken, 2 when the arguments or
+        the predictor cannot be used. Whatever is wrong is on standard error, in words.
+    """
+    if any(word in ("-h", "-help", "--help") for word in argv):
+        sys.stdout.write(usage())
+        return 0
+    try:
+        flags = parse_flags(argv)
+        if flags.file:
+            raw = predictor_from_file(Path(flags.file), flags.predictor)
+        else:
+            raw = predictor_from_environment(os.environ)
+        predictor = read_predictor(raw, pod_annotations())
+    except UsageError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{PROGRAM}: {problem}\n")
+        return USAGE_ERROR
+    logging.basicConfig(
+        level=flags.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # What is loaded by now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    try:
+        return uvloop.run(serve(flags, predictor))
+    except OSError as error:
+        sys.stderr.write(f"{PROGRAM}: cannot listen on port {flags.http_port} or {flags.metrics_port}: {error}\n")
+        return 1

@@ -1,0 +1,76 @@
+"""The engine's routes over REST."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from seldon_core.engine.errors import JSON, error_body
+from seldon_core.engine.readiness import Readiness
+from seldon_core.telemetry.metrics import CONTENT_TYPE, Registry
+from seldon_core.transport.http_server import Handler, Reply, Request
+
+PREDICTION_PATHS = ("/api/v1.0/predictions", "/api/v0.1/predictions")
+
+# The handler of each method; `None` stands for every method that is not named.
+Route = Mapping[str | None, Handler]
+
+
+class Router:
+    """Finds the handler of a request by path and method."""
+
+    def __init__(self, routes: Mapping[str, Route]) -> None:
+        self._routes = routes
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Hand the request to its handler, or answer that there is none."""
+        route = self._routes.get(request.path)
+        if route is None:
+            reply.send(404, JSON, error_body(404, f"there is nothing at {request.path}"))
+            return
+        handler = route.get(request.method) or route.get(None)
+        if handler is None:
+            allowed = ", ".join(method for method in route if method)
+            info = f"{request.path} takes {allowed}, not {request.method}"
+            reply.send(405, [*JSON, (b"allow", allowed.encode())], error_body(405, info))
+            return
+        handler(request, reply)
+
+
+def engine_routes(predict: Handler, readiness: Readiness, metrics: Handler, metrics_path: str) -> dict[str, Route]:
+    """The routes of the engine's main port."""
+    return {
+        **{path: {"POST": predict} for path in PREDICTION_PATHS},
+        "/live": {None: alive},
+        "/ready": {None: ReadinessHandler(readiness)},
+        metrics_path: {None: metrics},
+    }
+
+
+def alive(_: Request, reply: Reply) -> None:
+    """The process works on requests: that it answers is all there is to say."""
+    reply.send(200, (), b"")
+
+
+def metrics_handler(registry: Registry) -> Handler:
+    """Serves the metrics."""
+
+    def show(_: Request, reply: Reply) -> None:
+        reply.send(200, ((b"content-type", CONTENT_TYPE),), registry.render())
+
+    return show
+
+
+class ReadinessHandler:
+    """Says whether the graph's components can be reached."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def __call__(self, _: Request, reply: Reply) -> None:
+        """Answer as soon as it is known."""
+        task = asyncio.get_running_loop().create_task(self._answer(reply.send))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, send: Callable[[int, tuple[()], bytes], None]) -> None:
+        send(200 if await self._readiness.ready() else 503, (), b"")

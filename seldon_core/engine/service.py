@@ -1,0 +1,105 @@
+"""Puts the engine together, runs it, and ends it in an orderly way."""
+
+import asyncio
+import logging
+import signal
+
+from seldon_core.engine.components import Endpoint
+from seldon_core.engine.config import Predictor, buffered_bytes
+from seldon_core.engine.errors import render_error
+from seldon_core.engine.flags import Flags
+from seldon_core.engine.graph import Step
+from seldon_core.engine.metrics import EngineMetrics
+from seldon_core.engine.orchestrator import Orchestrator
+from seldon_core.engine.readiness import Readiness, accepts_connections, reports_health
+from seldon_core.engine.rest import Router, engine_routes, metrics_handler
+from seldon_core.transport.http_client import Pool
+from seldon_core.transport.http_server import HTTPServer
+from seldon_core.transport.limits import Budget
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One engine: its servers, and its connections to the components.
+
+    Attributes:
+        http_port, metrics_port: what is listened on, once it is started.
+    """
+
+    def __init__(self, flags: Flags, predictor: Predictor) -> None:
+        """Make it, inside the event loop that it is to run on."""
+        self._flags = flags
+        self._budget = Budget(buffered_bytes())
+        self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version)
+        steps = list(predictor.root.steps())
+        self._pools = {address: Pool(*address, budget=self._budget) for address in {(s.host, s.port) for s in steps}}
+        check = reports_health if flags.full_health_checks else accepts_connections
+        self._readiness = Readiness(steps, check)
+        orchestrator = Orchestrator(
+            predictor.root,
+            {step: self._endpoint(step, predictor) for step in steps},
+            predictor.images,
+            timeout=predictor.timeout,
+            budget=self._budget,
+            requests=self._metrics.predictions,
+        )
+        show_metrics = metrics_handler(self._metrics.registry)
+        path = flags.prometheus_path
+        routes = engine_routes(orchestrator.predict, self._readiness, show_metrics, path)
+        self._server = HTTPServer(Router(routes), budget=self._budget, render_error=render_error)
+        self._metrics_server = HTTPServer(Router({path: {None: show_metrics}}), render_error=render_error)
+        self.http_port = 0
+        self.metrics_port = 0
+
+    def _endpoint(self, step: Step, predictor: Predictor) -> Endpoint:
+        calls = self._metrics.calls(step.node, f"/{step.method}", predictor.images.get(step.node, ""))
+        return Endpoint(step, self._pools[step.host, step.port], calls)
+
+    async def start(self) -> None:
+        """Open the ports.
+
+        Raises:
+            OSError: one of them cannot be listened on.
+        """
+        self.http_port = await self._server.start(None, self._flags.http_port)
+        self.metrics_port = await self._metrics_server.start(None, self._flags.metrics_port)
+        log.info("serving on port %d, metrics on port %d", self.http_port, self.metrics_port)
+
+    async def stop(self) -> int:
+        """Go on serving for the shutdown delay, reported as not ready, then finish what is in flight.
+
+        Returns:
+            The number of connections that had to be cut off because the graceful timeout was over.
+        """
+        self._readiness.draining = True
+        self._server.retiring = True
+        log.info("stopping: not ready from now on, serving for another %g s", self._flags.shutdown_delay)
+        await asyncio.sleep(self._flags.shutdown_delay)
+        cut = await self._server.drain(self._flags.graceful_timeout)
+        await self._metrics_server.drain(0)
+        for pool in self._pools.values():
+            pool.close()
+        return cut
+
+
+async def serve(flags: Flags, predictor: Predictor) -> int:
+    """Run an engine until SIGTERM or SIGINT.
+
+    Returns:
+        The exit code: 0, or 1 when requests in flight had to be cut off.
+
+    Raises:
+        OSError: a port cannot be listened on.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    service = Service(flags, predictor)
+    await service.start()
+    await stop.wait()
+    cut = await service.stop()
+    if cut:
+        log.warning("cut off %d connections after the graceful timeout of %g s", cut, flags.graceful_timeout)
+    return 1 if cut else 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .objects import as_list, as_map
+from .objects import as_list, as_map, as_text
 
 
 class ContainerRef(NamedTuple):
@@ -58,5 +58,5 @@ def engine_spec_index(predictor: Mapping[str, Any]) -> int | None:
         The index, or None when no node of the graph has a container.
     """
     names = {node["name"] for _, node in walk(predictor.get("graph")) if isinstance(node.get("name"), str)}
-    holding = (ref.spec_index for ref in containers(predictor) if ref.container.get("name") in names)
+    holding = (ref.spec_index for ref in containers(predictor) if as_text(ref.container.get("name")) in names)
     return next(holding, None)

@@ -162,7 +162,7 @@ class _Parts:
         if self.with_engine:
             containers.append(engine_container(self.sdep, self.predictor, self.config, order))
         volumes = as_list(pod.get("volumes"))
-        if not any(volume.get("name") == c.PODINFO_VOLUME for volume in volumes):
+        if not any(as_map(volume).get("name") == c.PODINFO_VOLUME for volume in volumes):
             volumes = [*volumes, _PODINFO_VOLUME]
         pod |= {"containers": containers, "volumes": volumes, "terminationGracePeriodSeconds": grace}
         if pod.get("initContainers"):
@@ -177,7 +177,7 @@ class _Parts:
             return _without_duplicates(container)
         endpoint = node["endpoint"]
         ports = as_list(container.get("ports"))
-        named = {port.get("name") for port in ports}
+        named = [as_map(port).get("name") for port in ports]
         added = [
             {"name": kind, "containerPort": endpoint[f"{kind}Port"], "protocol": "TCP"}
             for kind in ("http", "grpc")
@@ -194,9 +194,6 @@ class _Parts:
 
 
 def _without_duplicates(container: Object) -> Object:
-    merged = dict(container)
-    if container.get("env"):
-        merged["env"] = last_by_name(container["env"])
-    if container.get("ports"):
-        merged["ports"] = first_by_number(container["ports"])
-    return merged
+    env, ports = as_list(container.get("env")), as_list(container.get("ports"))
+    merged = {"env": last_by_name(env), "ports": first_by_number(ports)}
+    return {**container, **{field: entries for field, entries in merged.items() if entries}}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from seldon_core.api.defaults import port_named
-from seldon_core.api.objects import as_list
+from seldon_core.api.objects import as_list, as_map, as_text
 
 from .config import Config
 from .listmaps import last_by_name
@@ -28,9 +28,9 @@ def component_env(sdep: Object, predictor: Object, node: Object, container: Obje
     return own + missing(own, _generated(sdep, predictor, node, container, config))
 
 
-def missing(own: Iterable[Object], generated: Iterable[Object]) -> list[Object]:
+def missing(own: Iterable[Any], generated: Iterable[Object]) -> list[Object]:
     """Return those generated variables whose name the user has not set."""
-    taken = {entry["name"] for entry in own}
+    taken = {as_text(as_map(entry).get("name")) for entry in own}
     return [entry for entry in generated if entry["name"] not in taken]
 
 

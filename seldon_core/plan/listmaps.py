@@ -1,30 +1,36 @@
-"""Making what users write fit server-side apply, which refuses duplicates that the API server itself tolerates."""
+"""Making what users write fit server-side apply, which refuses duplicates that the API server itself tolerates.
 
-from collections.abc import Iterable, Sequence
+Entries that are no proper ones pass unchanged: what is wrong with them is for the API server to say.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-Object = dict[str, Any]
+from seldon_core.api.objects import as_map, as_number, as_text
 
 
-def last_by_name(entries: Sequence[Object]) -> list[Object]:
+def last_by_name(entries: Sequence[Any]) -> list[Any]:
     """Return environment variables without duplicate names: the last one wins, as it does in a container.
 
     Args:
         entries: The variables in order.
     """
-    last = {entry["name"]: index for index, entry in enumerate(entries)}
-    return [entry for index, entry in enumerate(entries) if last[entry["name"]] == index]
+    names = [as_text(as_map(entry).get("name")) for entry in entries]
+    last = {name: index for index, name in enumerate(names)}
+    return [entry for index, entry in enumerate(entries) if not names[index] or last[names[index]] == index]
 
 
-def first_by_number(ports: Iterable[Object]) -> list[Object]:
+def first_by_number(ports: Iterable[Any]) -> list[Any]:
     """Return container ports without a second entry of the same number and protocol.
 
     Args:
         ports: The ports in order; the name that comes first is kept, since probes and monitors may refer to it.
     """
-    distinct: dict[tuple[int, str], Object] = {}
-    for port in ports:
-        distinct.setdefault((port["containerPort"], port.get("protocol") or "TCP"), port)
+    distinct: dict[Hashable, Any] = {}
+    for index, port in enumerate(ports):
+        number = as_number(as_map(port).get("containerPort"))
+        key = index if number is None else (number, as_text(port.get("protocol")) or "TCP")
+        distinct.setdefault(key, port)
     return list(distinct.values())
 
 

@@ -15,8 +15,8 @@ Pods carry no chart version, so that a new chart around the same image restarts 
 
 {{- define "seldon-core-operator.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
-app.kubernetes.io/name: {{ .Values.nameOverride | default "seldon-core" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Values.nameOverride | default "seldon-core" | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: seldon-core
@@ -24,6 +24,6 @@ app.kubernetes.io/part-of: seldon-core
 
 {{- /* Selector of a Deployment's pods. Selectors are immutable: these two labels never change. Call with (dict "root" $ "name" ...). */ -}}
 {{- define "seldon-core-operator.selector" -}}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 control-plane: {{ .name }}
 {{- end -}}

@@ -108,9 +108,7 @@ class Helm:
             RefusedError: Helm does not render it.
         """
         place = ("--namespace", namespace, "--kube-version", KUBERNETES)
-        done = self.run(
-            "template", release, chart, *place, "--values", "-", *arguments, stdin=json.dumps(values or {})
-        )
+        done = self.run("template", release, chart, *place, "--values", "-", *arguments, stdin=json.dumps(values or {}))
         if done.returncode != 0:
             raise RefusedError(done.stderr)
         return Rendered(done.stdout)

@@ -1,4 +1,4 @@
-"""The two webhook configurations: what they match, in every mode, and that the certificate authority is nobody's here."""
+"""The two webhook configurations: what they match, in every mode, and whose the certificate authority is not."""
 
 from typing import Any
 

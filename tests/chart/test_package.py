@@ -6,16 +6,22 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seldon_core import __version__
 from tests.chart.rendering import OPERATOR, ROOT, Helm, Rendered
 
 SIZE_LIMIT = 200 * 1024  # a release stores the chart in a Secret of at most 1 MiB
 CRD = "seldondeployments.machinelearning.seldon.io"
 
-UMBRELLA = """
+
+def _names(text: str) -> set[str]:
+    return set(text.split())
+
+
+UMBRELLA = _names("""
 Chart.yaml LICENSE README.md values.schema.json values.yaml
 templates/NOTES.txt templates/_operator-keys.tpl templates/validate.yaml
-""".split()
-OPERATOR_FILES = f"""
+""")
+OPERATOR_FILES = _names(f"""
 Chart.yaml README.md values.schema.json values.yaml
 files/crds/{CRD}.yaml files/not-served.yaml
 templates/NOTES.txt templates/_image.tpl templates/_labels.tpl templates/_names.tpl templates/_not-served.tpl
@@ -25,7 +31,7 @@ templates/controller/service-account.yaml
 templates/webhook/_check.tpl templates/webhook/_configuration.tpl templates/webhook/check.yaml
 templates/webhook/configurations.yaml templates/webhook/deployment.yaml templates/webhook/disruption-budget.yaml
 templates/webhook/rbac.yaml templates/webhook/service-account.yaml templates/webhook/service.yaml
-""".split()
+""")
 
 
 def test_the_package_holds_exactly_the_charts(package: Path) -> None:
@@ -75,8 +81,6 @@ def test_helm_lint_has_nothing_to_say(helm: Helm, chart: Path) -> None:
 def test_the_versions_agree() -> None:
     umbrella, operator = (yaml.safe_load((folder / "Chart.yaml").read_text()) for folder in (ROOT, OPERATOR))
     (dependency,) = umbrella["dependencies"]
-    from seldon_core import __version__
-
     assert umbrella["version"] == operator["version"] == dependency["version"]
     assert umbrella["appVersion"] == operator["appVersion"] == __version__
     assert umbrella["kubeVersion"] == operator["kubeVersion"]

@@ -117,9 +117,7 @@ def test_selectors_never_change(rendered: Rendered) -> None:
 
 
 def _selected(rendered: Rendered, labels: dict[str, str]) -> list[str]:
-    return [
-        owner for owner, pod in rendered.pods().items() if pod["metadata"]["labels"].items() >= labels.items()
-    ]
+    return [owner for owner, pod in rendered.pods().items() if pod["metadata"]["labels"].items() >= labels.items()]
 
 
 def test_selectors_match_the_pods_that_they_mean_and_no_others(rendered: Rendered) -> None:

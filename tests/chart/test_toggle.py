@@ -80,7 +80,9 @@ def test_there_is_no_empty_document_and_no_object_twice(default: Rendered) -> No
     assert seen.most_common(1)[0][1] == 1
 
 
-@pytest.mark.parametrize("arguments", [("--set-string", f"{OPERATOR_KEY}.enabled=false"), ("--set", f"{OPERATOR_KEY}.enabled=0")])
+@pytest.mark.parametrize(
+    "arguments", [("--set-string", f"{OPERATOR_KEY}.enabled=false"), ("--set", f"{OPERATOR_KEY}.enabled=0")]
+)
 def test_a_toggle_that_helm_would_ignore_is_refused(helm: Helm, arguments: tuple[str, str]) -> None:
     with pytest.raises(RefusedError, match="want boolean"):
         helm.template(arguments=arguments)

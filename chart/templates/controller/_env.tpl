@@ -11,7 +11,7 @@
 - name: WATCH_NAMESPACE
   value: {{ .Values.singleNamespace | ternary (include "seldon-core-operator.namespace" .) "" | quote }}
 - name: CONTROLLER_ID
-  value: {{ .Values.controllerId | quote }}
+  value: {{ include "seldon-core-operator.scalar" .Values.controllerId | quote }}
 - name: LEADER_ELECTION_ID
   value: {{ .Values.manager.leaderElectionID | quote }}
 - name: SELDON_LOG_LEVEL

@@ -4,7 +4,7 @@ admissionReviewVersions: ["v1"]
 clientConfig:
   service:
     name: {{ include "seldon-core-operator.webhookServiceName" .root }}
-    namespace: {{ include "seldon-core-operator.namespace" .root }}
+    namespace: {{ include "seldon-core-operator.namespace" .root | quote }}
     path: {{ .path }}
     port: 443
 # Every version by name, so that an object arrives in the version the user wrote; Equivalent covers those yet to come.
@@ -35,7 +35,7 @@ controllerId: those that carry its id, in the same namespaces as otherwise.
 {{- if .Values.singleNamespace }}
 namespaceSelector:
   matchLabels:
-    kubernetes.io/metadata.name: {{ include "seldon-core-operator.namespace" . }}
+    kubernetes.io/metadata.name: {{ include "seldon-core-operator.namespace" . | quote }}
 {{- else }}
 namespaceSelector:
   matchExpressions:

@@ -86,7 +86,8 @@ def graphs(draw: st.DrawFn, names: list[str]) -> Object:
 @st.composite
 def predictors(draw: st.DrawFn, name: str) -> Object:
     """A predictor with up to five containers in up to three pods; most are nodes of its graph."""
-    names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
+    # Few names, so that predictors share some.
+    names = draw(st.lists(st.sampled_from("abcdef") | NAMES, min_size=1, max_size=5, unique=True))
     pods: list[Object] = [component() for _ in range(draw(st.integers(1, 3)))]
     for pod in pods:
         pod["spec"]["containers"] = []
@@ -107,3 +108,16 @@ def seldon_deployments(draw: st.DrawFn) -> Object:
     """A SeldonDeployment with the right shape."""
     names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
     return sdep(*[draw(predictors(name)) for name in names], name=draw(NAMES))
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> Any:
+    """A SeldonDeployment with a few of its values replaced by whatever."""
+    obj: Any = {"": copy.deepcopy(draw(seldon_deployments()))}
+    for _ in range(draw(st.integers(0, 4))):
+        parent, key = obj, ""
+        while isinstance(parent[key], dict | list) and parent[key] and draw(st.integers(0, 9)):
+            parent = parent[key]
+            key = draw(st.sampled_from(list(parent) if isinstance(parent, dict) else range(len(parent))))
+        parent[key] = draw(JSON)
+    return obj[""]

@@ -64,17 +64,18 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Helm:
-    """The helm program, with folders of its own and no cluster in sight."""
+    """The helm program, with folders of its own and, unless a kubeconfig is given, no cluster in sight."""
 
     program: Path
     home: Path
+    kubeconfig: Path = Path(os.devnull)
 
     def run(self, *arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
         environment = os.environ | {
             "HELM_CACHE_HOME": str(self.home / "cache"),
             "HELM_CONFIG_HOME": str(self.home / "config"),
             "HELM_DATA_HOME": str(self.home / "data"),
-            "KUBECONFIG": os.devnull,
+            "KUBECONFIG": str(self.kubeconfig),
         }
         return subprocess.run(
             [self.program, *arguments],

@@ -24,7 +24,7 @@ def test_off_says_that_nothing_was_installed_and_how_to_install_it(notes: Notes)
     text = notes({OPERATOR_KEY: {"enabled": False}})
     assert text.startswith("Nothing was installed: seldon-core-operator.enabled is false.\n")
     assert (
-        "\n  helm upgrade seldon <this chart> --namespace seldon-system --reuse-values --wait"
+        "\n  helm upgrade seldon <this chart> --namespace seldon-system --reset-then-reuse-values --wait"
         " --set seldon-core-operator.enabled=true\n" in text
     )
 

@@ -97,9 +97,9 @@ def _check_node(node: dict[str, Any], where: str) -> Iterator[Finding]:
         yield Finding(
             f"{where}.type", node["type"], _RULE, f"write {', '.join(_SERVED_TYPES[:2])} or {_SERVED_TYPES[2]}"
         )
-    if len(as_list(node.get("children"))) > 1:
-        rule = "several children are not served by this version"
-        yield Finding(f"{where}.children", node["children"], rule, "keep one child; chain the others below it")
+    if (count := len(as_list(node.get("children")))) > 1:
+        rule = f"{count} children of one node are not served by this version"
+        yield Finding(f"{where}.children", ABSENT, rule, "keep one; chain the others below it")
     for field, remedy in _NODE_FIELDS.items():
         if node.get(field):
             yield Finding(f"{where}.{field}", node[field], _RULE, remedy)

@@ -76,7 +76,11 @@ def _check_spec(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Find
 
 
 def _check_predictor(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
-    yield from check_labels(predictor.get("labels"), f"{path}.labels")
+    labels = dict(as_map(predictor.get("labels")))
+    if labels.get(c.LABEL_VERSION) == predictor.get("name"):
+        # The default: what is wrong with it is reported as the name.
+        labels.pop(c.LABEL_VERSION, None)
+    yield from check_labels(labels, f"{path}.labels")
     yield from check_annotations(predictor.get("annotations"), f"{path}.annotations")
     yield from check_graph(predictor, path)
     yield from check_pods(predictor, path)

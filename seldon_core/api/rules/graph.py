@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import constants as c
-from ..findings import Finding, short
+from ..findings import ABSENT, Finding, short
 from ..graph import containers, walk
 from ..names import MAX_LENGTH
 from ..objects import as_list, as_map, as_text, is_empty
@@ -37,7 +37,7 @@ def check_graph(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
     root = f"{path}.graph"
     for where, node in walk(predictor.get("graph"), root):
         if where.count(".children[") > MAX_DEPTH:
-            yield Finding(where, node, f"the graph is more than {MAX_DEPTH} levels deep", "make it shallower")
+            yield Finding(where, ABSENT, f"the graph is more than {MAX_DEPTH} levels deep", "make it shallower")
             return
         if where != root:
             # The root's shape is part of the spec's.

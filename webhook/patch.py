@@ -1,0 +1,39 @@
+"""JSON patches (RFC 6902): the operations that turn one JSON value into another."""
+
+from typing import Any
+
+Operation = dict[str, Any]
+
+
+def diff(old: Any, new: Any) -> list[Operation]:
+    """Return the operations that turn `old` into `new`; none if nothing changed.
+
+    Only what differs is named. Elements of a list are compared by position, so something inserted in the middle
+    of a list moves all that follows it.
+    """
+    operations: list[Operation] = []
+    pending: list[tuple[str, Any, Any]] = [("", old, new)]
+    while pending:  # not recursive: how deeply objects nest is up to their authors
+        path, before, after = pending.pop()
+        if before is after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
+            operations += [
+                {"op": "add", "path": _join(path, key), "value": value}
+                for key, value in after.items()
+                if key not in before
+            ]
+            pending += [(_join(path, key), before[key], value) for key, value in after.items() if key in before]
+        elif isinstance(before, list) and isinstance(after, list):
+            common = min(len(before), len(after))
+            operations += [{"op": "remove", "path": f"{path}/{i}"} for i in range(len(before) - 1, common - 1, -1)]
+            operations += [{"op": "add", "path": f"{path}/-", "value": value} for value in after[common:]]
+            pending += [(f"{path}/{i}", before[i], after[i]) for i in range(common)]
+        elif type(before) is not type(after) or before != after:
+            operations.append({"op": "replace", "path": path, "value": after})
+    return operations
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}/{key.replace('~', '~0').replace('/', '~1')}"

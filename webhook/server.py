@@ -1,0 +1,111 @@
+"""The running webhook: listeners, certificates, and an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+
+from seldon_core.kube.client import Client
+from webhook import admission
+from webhook.app import Readiness, admission_app, status_app
+from webhook.metrics import Metrics
+from webhook.trust import Place, Trust
+
+# API servers keep idle connections for 90 s; whoever closes first decides whether a request is lost.
+KEEP_ALIVE = 120.0
+# After a signal: how long new connections are still served, and how long requests under way may take.
+LINGER = 3.0
+DRAIN = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class CannotListen(Exception):  # noqa: N818 - says what cannot be done
+    """A port cannot be opened; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the webhook is told at its start.
+
+    Attributes:
+        place: where it is installed.
+        port: the port for the API server, with TLS.
+        metrics_port: the port for probes and Prometheus, without.
+        defaulting_graph: whether defaults are stored inside the predictors too.
+    """
+
+    place: Place
+    port: int
+    metrics_port: int
+    defaulting_graph: bool
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then end in order.
+
+    Raises:
+        CannotListen: a port cannot be opened.
+        ConfigurationError: there is no way to reach the API server.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    async with Client() as client:
+        trust = Trust(client, settings.place, context, metrics)
+        readiness = Readiness(lambda: trust.problem)
+        webhooks: dict[str, admission.Decide] = {
+            "/mutate": partial(admission.mutate, graph=settings.defaulting_graph),
+            "/validate": admission.check,
+        }
+        async with (
+            _listening(status_app(readiness, metrics), settings.metrics_port, None),
+            _listening(admission_app(webhooks, readiness, metrics), settings.port, context),
+        ):
+            await _serve_until(stop, trust, readiness)
+    _log.info("stopped")
+
+
+async def _serve_until(stop: asyncio.Event, trust: Trust, readiness: Readiness) -> None:
+    """Keep the certificates in order until told to stop; go on serving a little then, for those not told yet."""
+    keeping = asyncio.create_task(trust.keep(), name="certificates")
+    stopping = asyncio.create_task(stop.wait(), name="signal")
+    try:
+        await asyncio.wait({keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done():
+            await keeping  # it never ends but by a fault, which is to end the process
+        _log.info("stopping: no longer ready, serving on for %s s", LINGER)
+        readiness.draining = True
+        await asyncio.sleep(LINGER)
+    finally:
+        for task in (keeping, stopping):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: web.Application, port: int, context: ssl.SSLContext | None) -> AsyncIterator[None]:
+    """Serve `app` on all addresses; at the end, let the requests under way finish."""
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=DRAIN)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, None, port, ssl_context=context, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(f"port {port}: {error.strerror or error}") from error
+        _log.info("listening on port %s%s", port, " with TLS" if context else "")
+        yield
+    finally:
+        await runner.cleanup()

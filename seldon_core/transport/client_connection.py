@@ -233,9 +233,11 @@ class ClientConnection(asyncio.Protocol):
         self._body = b""
         self._complete = self._declared = False
         self._head_fed = 0
-        if keep and len(exchange.body) > JOIN_UP_TO and self._transport.get_write_buffer_size():
-            keep = False  # answered before the request was taken: what is unwritten would follow it
-        if keep:
+        if len(exchange.body) > JOIN_UP_TO and self._transport.get_write_buffer_size():
+            # Answered before the request was taken, whose rest nobody wants any more.
+            self._pool.forget(self)
+            self._transport.abort()
+        elif keep:
             if not self.served:
                 self.idle_seconds = _idle_seconds(response)
             self.served += 1

@@ -17,15 +17,17 @@ class Request:
 
     Attributes:
         method: upper-case, as sent.
+        target: path and query, as sent.
         path: percent-decoded, without the query.
         query: what follows the question mark, as sent.
         headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing.
     """
 
-    __slots__ = ("body", "headers", "http10", "keep_alive", "method", "path", "query", "reserved")
+    __slots__ = ("body", "headers", "http10", "keep_alive", "method", "path", "query", "reserved", "target")
 
     def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], http10: bool) -> None:
+        self.target = target
         if not target.startswith(b"/"):
             target = _origin_form(target)
         path, _, self.query = target.partition(b"?")

@@ -117,7 +117,7 @@ class ServerConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data, upgrade)
+            self._ignore_upgrade(data, upgrade.args[0])
         except httptools.HttpParserError as error:
             self._broken(error)
         if self._queue and self._reply is None:
@@ -150,7 +150,7 @@ class ServerConnection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        self._headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -199,20 +199,38 @@ class ServerConnection(asyncio.Protocol):
 
     # What happens seldom.
 
-    def _ignore_upgrade(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
-        """Go on with HTTP/1.1 behind a request that asked for another protocol, which a server may always do."""
+    def _ignore_upgrade(self, data: bytes, offset: int) -> None:
+        """Read a request that asks for another protocol as the HTTP/1.1 request that it also is.
+
+        The parser takes such a request to end with its head, so another one is given the head again, without
+        `Upgrade`, and then what came behind it.
+
+        Args:
+            data: the piece that was being parsed.
+            offset: where in it the head ended.
+        """
         rest = memoryview(data)
-        while not self._last:
-            rest = rest[upgrade.args[0] :]
+        while True:
+            request = self._queue.pop()
+            assert isinstance(request, Request)
+            if request.method == "CONNECT":
+                self._queue.append(request)
+                return
+            lines = [b"%b: %b\r\n" % header for header in request.headers if header[0] != b"upgrade"]
+            start = b"%b %b HTTP/1.%d\r\n" % (request.method.encode(), request.target, not request.http10)
+            self._parser = httptools.HttpRequestParser(self)
+            self._last = False
+            rest = rest[offset:]
             try:
+                self._parser.feed_data(b"".join([start, *lines, b"\r\n"]))
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as another:
-                upgrade = another
+                offset = another.args[0]
             except httptools.HttpParserError as error:
-                return self._broken(error)
+                self._broken(error)
+                return
             else:
-                return None
-        return None
+                return
 
     def _broken(self, error: httptools.HttpParserError) -> None:
         """Queue the answer to something that is no HTTP, or more of it than the limits allow."""

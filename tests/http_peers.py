@@ -1,0 +1,130 @@
+"""Peers that speak HTTP byte by byte, for tests of what servers and clients do with what comes over a socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RawResponse:
+    """An answer as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class RawClient:
+    """A connection on which a test writes what it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(cls, port: int) -> "RawClient":
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 20))
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def ask(self, data: bytes) -> RawResponse:
+        await self.send(data)
+        return await self.response()
+
+    async def response(self, *, head_only: bool = False) -> RawResponse:
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+        headers = dict(line.split(": ", 1) for line in head[1:])
+        length = 0 if head_only else int(headers.get("content-length", "0"))
+        return RawResponse(int(head[0].split()[1]), headers, await self.reader.readexactly(length))
+
+    async def rest(self) -> bytes:
+        """Everything up to the end of the connection, however it ends."""
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await self.reader.read(1 << 16):
+                received += piece
+        return received
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Peer:
+    """A server whose behaviour on each connection is a function of the test."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.port = 0
+        self.connections = 0
+        self.open = 0
+        self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def read_request(self, reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+        """The next request, head and body; an IncompleteReadError when there is none."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        body = await reader.readexactly(length)
+        self.heads.append(head)
+        self.bodies.append(body)
+        return head, body
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
+        self._writers.add(writer)
+        try:
+            await self.script(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.open -= 1
+            self._writers.discard(writer)
+            writer.close()
+
+    @contextlib.asynccontextmanager
+    async def running(self, port: int = 0) -> AsyncIterator["Peer"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=1 << 20)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for writer in tuple(self._writers):
+                writer.transport.abort()
+            await until(lambda: not self.open)
+
+
+def answering(answer: bytes) -> "Peer":
+    """A peer that gives the same bytes to every request, on kept-alive connections."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await peer.read_request(reader)
+            writer.write(answer)
+
+    peer = Peer(script)
+    return peer
+
+
+def http_answer(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that the event loop is going to bring about."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
+            await asyncio.sleep(0.002)

@@ -54,6 +54,7 @@ def admission_app(webhooks: dict[str, Decide], readiness: Readiness, metrics: Me
 
     async def close_when_draining(request: web.Request, response: web.StreamResponse) -> None:
         if readiness.draining:
+            response.headers["Connection"] = "close"  # force_close alone would close without a word
             response.force_close()
 
     app.on_response_prepare.append(close_when_draining)

@@ -118,7 +118,7 @@ async def _load(path: str | None) -> "Configuration":
         KeyError,
     ) as error:
         # The last four are how the package reports a file whose structure it does not expect.
-        raise ConfigurationError(f"{path or 'the service account'}: {error}") from error
+        raise ConfigurationError(f"{path or 'the service account'}: cannot be used: {error}") from error
     return configuration
 
 

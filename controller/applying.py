@@ -1,0 +1,198 @@
+"""Making children as planned: only what differs is written, and nothing of anybody else's is touched."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.children import FIELD_MANAGER, Child, Children, Key, digest, owner_of
+from seldon_core.kube.client import Client
+from seldon_core.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
+from seldon_core.kube.resources import DEPLOYMENTS, SERVICES, Resource
+from seldon_core.plan import LiveDeployment, Problem, Ref
+
+Object = dict[str, Any]
+Place = tuple[str, str]  # kind and name
+
+RESOURCES: dict[str, Resource] = {"Deployment": DEPLOYMENTS, "Service": SERVICES}
+# Seconds until something is looked at again that no watch would report.
+_TERMINATING_RECHECK, _STRANGER_RECHECK, _REFUSED_RECHECK = 2.0, 30.0, 600.0
+
+_log = logging.getLogger(__name__)
+
+
+class Retry(Exception):  # noqa: N818 - says what to do
+    """Something went wrong that goes away by itself: the pass has to be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was written last, and what the server made of it."""
+
+    desired: bytes
+    live: bytes
+
+    def holds(self, desired: bytes, live: bytes) -> bool:
+        """Tell whether writing `desired` once more could change nothing, since neither side has changed."""
+        return (self.desired, self.live) == (desired, live)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of applying a plan.
+
+    Attributes:
+        changed: Whether anything was written.
+        problems: What could not be written, for the status.
+        recheck: Seconds until something has to be looked at again that no watch reports, or None.
+        retry: Whether the pass has to be repeated soon.
+    """
+
+    changed: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    recheck: float | None = None
+    retry: bool = False
+
+    def look_again(self, seconds: float) -> None:
+        """Have the SeldonDeployment looked at after some time at the latest."""
+        self.recheck = seconds if self.recheck is None else min(self.recheck, seconds)
+
+
+class Applier:
+    """Applies planned objects, and remembers per SeldonDeployment what it wrote.
+
+    Args:
+        client: The API server.
+        children: What is known of the cluster; answers to writes are put into it.
+    """
+
+    def __init__(self, client: Client, children: Children) -> None:
+        self._client = client
+        self._children = children
+        self._records: dict[Key, dict[Place, tuple[str, Record]]] = {}  # with the uid of the child
+
+    def forget(self, key: Key) -> None:
+        """Forget what was written for a SeldonDeployment that is gone."""
+        self._records.pop(key, None)
+
+    async def apply(self, key: Key, uid: str, objects: Iterable[Object]) -> Outcome:
+        """Write those objects that differ from what is there.
+
+        Args:
+            key: The SeldonDeployment that they belong to.
+            uid: Its uid.
+            objects: The planned objects, in the order in which they are written.
+
+        Raises:
+            Retry: The pass has to be repeated.
+            KubeError: The API server cannot be reached, or failed.
+        """
+        outcome = Outcome()
+        known = {(child.kind, child.name): child for child in self._children.of(key, uid)}
+        for obj in objects:
+            place = obj["kind"], obj["metadata"]["name"]
+            try:
+                if await self._apply_one(key, uid, obj, known.get(place), outcome):
+                    outcome.changed = True
+            except (Invalid, Forbidden) as error:
+                self._refused(obj, error, outcome)
+            except ApiError as error:
+                if error.status != 400:
+                    raise
+                self._refused(obj, error, outcome)
+        return outcome
+
+    async def delete(self, key: Key, refs: Iterable[Ref]) -> None:
+        """Delete children; a Deployment stays visible until its pods are gone, so that what they call outlasts them."""
+        for ref in refs:
+            _log.info("deleting %s %s/%s, which is superseded", ref.kind, key[0], ref.name)
+            try:
+                if ref.kind == "Deployment":
+                    await self._client.delete(DEPLOYMENTS, ref.name, key[0], uid=ref.uid, propagation="Foreground")
+                else:
+                    await self._client.delete(SERVICES, ref.name, key[0], uid=ref.uid)
+            except (NotFound, Conflict):
+                continue  # it is gone already, or another object has its name
+
+    async def _apply_one(self, key: Key, uid: str, obj: Object, child: Child | None, outcome: Outcome) -> bool:
+        """Write one object if it differs; return whether it was written."""
+        place = obj["kind"], obj["metadata"]["name"]
+        desired = digest(obj)
+        known_uid, record = self._records.get(key, {}).get(place, (None, None))
+        if child is not None:
+            if child.live.terminating:
+                return False  # the watch reports when it is gone
+            if record is not None and record.holds(desired, child.content) and _replicas_hold(obj, child):
+                return False
+            child_uid: str | None = child.uid
+        else:
+            child_uid, free = await self._look(uid, obj, known_uid, outcome)
+            if not free:
+                return False
+        metadata = obj["metadata"] if child_uid is None else {**obj["metadata"], "uid": child_uid}
+        try:
+            stored = await self._client.apply({**obj, "metadata": metadata}, field_manager=FIELD_MANAGER)
+        except Conflict as error:
+            raise Retry(str(error)) from error
+        except Invalid as error:
+            if any(cause.get("field") == "metadata.uid" for cause in error.details.get("causes") or ()):
+                raise Retry(f"{place[0]} {place[1]} was replaced by another") from error
+            raise
+        made = Child.of(stored)
+        self._children.put(made)
+        self._records.setdefault(key, {})[place] = made.uid, Record(desired, made.content)
+        return True
+
+    async def _look(self, uid: str, obj: Object, known_uid: str | None, outcome: Outcome) -> tuple[str | None, bool]:
+        """Look at what has the name of an object that is not among the children.
+
+        Returns:
+            The uid of what is ours already, or None, and whether the name may be written.
+        """
+        kind, name, namespace = obj["kind"], obj["metadata"]["name"], obj["metadata"]["namespace"]
+        try:
+            live = await self._client.get(RESOURCES[kind], name, namespace)
+        except NotFound:
+            return None, True
+        owner = owner_of(live)
+        if "deletionTimestamp" in live["metadata"]:
+            outcome.look_again(_TERMINATING_RECHECK)
+            return None, False
+        if live["metadata"]["uid"] == known_uid or (owner is not None and owner[1] == uid):
+            return live["metadata"]["uid"], True
+        outcome.problems.append(_stranger(kind, name, live))
+        outcome.look_again(_STRANGER_RECHECK)
+        return None, False
+
+    def _refused(self, obj: Object, error: ApiError, outcome: Outcome) -> None:
+        kind, name = obj["kind"], obj["metadata"]["name"]
+        reasons = {cause.get("reason") for cause in error.details.get("causes") or ()}
+        if "NamespaceTerminating" in reasons:
+            return  # the SeldonDeployment is about to go as well
+        _log.warning("%s %s/%s: %s", kind, obj["metadata"]["namespace"], name, error.message)
+        outcome.problems.append(Problem(kind, error.reason or "Refused", error.message))
+        # What is invalid stays so until somebody acts; a quota or a right may be granted at any time.
+        if isinstance(error, Forbidden):
+            outcome.retry = True
+        else:
+            outcome.look_again(_REFUSED_RECHECK)
+
+
+def _replicas_hold(obj: Object, child: Child) -> bool:
+    """Tell whether a Deployment has the replicas that are planned, if any are."""
+    replicas = obj["spec"].get("replicas")
+    return replicas is None or not isinstance(child.live, LiveDeployment) or child.live.replicas == replicas
+
+
+def _stranger(kind: str, name: str, live: Object) -> Problem:
+    owners = [
+        f'{reference["kind"]} "{reference["name"]}"'
+        for reference in live["metadata"].get("ownerReferences") or ()
+        if reference.get("controller")
+    ]
+    whose = f"belongs to {owners[0]}" if owners else "was not made for this SeldonDeployment"
+    message = (
+        f'{kind} "{name}" exists and {whose}: it is left alone; '
+        "delete it, or rename the SeldonDeployment, its predictor or its container"
+    )
+    return Problem(kind, "NameTaken", message)

@@ -1,0 +1,189 @@
+"""What is kept of the objects in the cluster: enough to decide whether something has to be done about them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from seldon_core.api.constants import GROUP, KIND, LABEL_CONTAINS_ENGINE
+from seldon_core.plan import LiveDeployment, LiveService, Observed
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+
+FIELD_MANAGER = "seldon-controller"
+
+_COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "availableReplicas", "unavailableReplicas")
+_CONDITION_FIELDS = ("type", "status", "reason", "message")
+# What the server or another controller writes all the time, and what is compared by itself.
+_VOLATILE = ("managedFields", "resourceVersion", "generation")
+_REVISION = "deployment.kubernetes.io/revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A Deployment or Service as it is, reduced to what decides.
+
+    Attributes:
+        kind: Its kind.
+        namespace: Its namespace.
+        name: Its name.
+        uid: Its uid.
+        resource_version: The version that this was made from; two children that differ in it only are equal.
+        owner: Name and uid of the SeldonDeployment that controls it, or None.
+        content: A digest of what was asked for, without status and what the server keeps for itself.
+        live: What planning needs to know of it.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str = field(compare=False)
+    owner: tuple[str, str] | None
+    content: bytes
+    live: LiveDeployment | LiveService
+
+    @classmethod
+    def of(cls, obj: Object) -> "Child":
+        """Reduce an object as the API server returns it; the object is left as it is."""
+        metadata = obj["metadata"]
+        live = _live_deployment(obj) if obj["kind"] == "Deployment" else _live_service(obj)
+        return cls(
+            kind=obj["kind"],
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            owner=owner_of(obj),
+            content=content(obj),
+            live=live,
+        )
+
+
+def owner_of(obj: Object) -> tuple[str, str] | None:
+    """Return name and uid of the SeldonDeployment that controls an object, or None."""
+    for reference in obj["metadata"].get("ownerReferences") or ():
+        group = reference["apiVersion"].partition("/")[0]
+        if reference.get("controller") and reference["kind"] == KIND and group == GROUP:
+            return reference["name"], reference["uid"]
+    return None
+
+
+def content(obj: Object) -> bytes:
+    """Return a digest of an object without its status and what is written to it all the time.
+
+    The replicas of a Deployment are left out: they may belong to an autoscaler.
+    """
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in _VOLATILE}
+    if _REVISION in (metadata.get("annotations") or {}):
+        metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != _REVISION} or None
+    spec = {key: value for key, value in obj["spec"].items() if key != "replicas"}
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    return digest({"metadata": metadata, "spec": spec})
+
+
+def digest(value: Any) -> bytes:
+    """Return a digest of decoded JSON that does not depend on the order of its keys."""
+    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=16).digest()
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Tell whether a resourceVersion is later than another; False where they cannot be compared."""
+    return version.isdecimal() and than.isdecimal() and int(version) > int(than)
+
+
+class Children:
+    """The children in the cluster, by the SeldonDeployment that controls them.
+
+    It is fed by watches and by the answers to our own writes, whichever is newer, so that a pass never acts on a state
+    older than what the pass before it wrote.
+    """
+
+    def __init__(self) -> None:
+        self._children: dict[tuple[str, str, str], Child] = {}
+        self._by_owner: dict[Key, dict[tuple[str, str], Child]] = {}
+
+    def put(self, child: Child) -> set[Key]:
+        """Take in a child; return the keys of the SeldonDeployments for which something changed."""
+        place = (child.kind, child.namespace, child.name)
+        known = self._children.get(place)
+        if known is not None and known.uid == child.uid and is_newer(known.resource_version, child.resource_version):
+            return set()
+        changed = set() if known == child else self._owners(known) | self._owners(child)
+        self._forget(known)
+        self._children[place] = child
+        for key in self._owners(child):
+            self._by_owner.setdefault(key, {})[child.kind, child.name] = child
+        return changed
+
+    def remove(self, child: Child) -> set[Key]:
+        """Take out a child that is gone; return the keys for which something changed."""
+        known = self._children.get((child.kind, child.namespace, child.name))
+        if known is None or known.uid != child.uid:
+            return set()
+        self._forget(known)
+        return self._owners(known)
+
+    def of(self, key: Key, uid: str) -> Iterator[Child]:
+        """Yield the children of the SeldonDeployment of this key and uid."""
+        owned = self._by_owner.get(key, {}).values()
+        return (child for child in owned if child.owner is not None and child.owner[1] == uid)
+
+    def observed(self, key: Key, uid: str) -> Observed:
+        """Return the children of the SeldonDeployment of this key and uid, as planning looks at them."""
+        deployments, services = {}, {}
+        for child in self.of(key, uid):
+            if isinstance(child.live, LiveDeployment):
+                deployments[child.name] = child.live
+            else:
+                services[child.name] = child.live
+        return Observed(deployments=deployments, services=services)
+
+    def _forget(self, child: Child | None) -> None:
+        if child is None:
+            return
+        del self._children[child.kind, child.namespace, child.name]
+        for key in self._owners(child):
+            owned = self._by_owner[key]
+            del owned[child.kind, child.name]
+            if not owned:
+                del self._by_owner[key]
+
+    @staticmethod
+    def _owners(child: Child | None) -> set[Key]:
+        return {(child.namespace, child.owner[0])} if child is not None and child.owner is not None else set()
+
+
+def _live_deployment(obj: Object) -> LiveDeployment:
+    metadata, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
+    kept: Object = {key: status[key] for key in _COUNTS if key in status}
+    kept["conditions"] = [
+        {key: condition[key] for key in _CONDITION_FIELDS if key in condition}
+        for condition in status.get("conditions") or ()
+    ]
+    return LiveDeployment(
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        replicas=spec.get("replicas"),
+        sole_owner_of_replicas=_replicas_managers(metadata) == {(FIELD_MANAGER, "Apply")},
+        status=kept,
+        carries_engine=(metadata.get("labels") or {}).get(LABEL_CONTAINS_ENGINE) == "true",
+        terminating="deletionTimestamp" in metadata,
+    )
+
+
+def _live_service(obj: Object) -> LiveService:
+    metadata = obj["metadata"]
+    return LiveService(uid=metadata["uid"], terminating="deletionTimestamp" in metadata)
+
+
+def _replicas_managers(metadata: Object) -> set[tuple[str, str]]:
+    """Return who has set `spec.replicas`, and by which kind of request."""
+    return {
+        (entry.get("manager", ""), entry.get("operation", ""))
+        for entry in metadata.get("managedFields") or ()
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    }

@@ -1,0 +1,126 @@
+"""One pass over one SeldonDeployment: observe, plan, apply, report."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from controller import events
+from controller.applying import Applier, Outcome, Record, Retry
+from controller.children import FIELD_MANAGER, Children, Key, digest
+from controller.sdeps import SeldonDeployments
+from seldon_core.api.validate import validate
+from seldon_core.kube.client import Client
+from seldon_core.kube.errors import Conflict, KubeError, NotFound
+from seldon_core.kube.lease import LeadershipLost
+from seldon_core.plan import Config, invalid_status, plan, status
+
+Object = dict[str, Any]
+
+_log = logging.getLogger(__name__)
+
+
+class Result(StrEnum):
+    """What became of a pass."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What became of a pass, and after how many seconds the next is due at the latest."""
+
+    result: Result
+    recheck: float | None = None
+
+
+class Reconciler:
+    """Brings children and status of one SeldonDeployment in line with its spec.
+
+    Args:
+        client: The API server.
+        config: The operator's configuration.
+        sdeps: The SeldonDeployments in the cluster.
+        children: Their children.
+        now: The time, as it is written into a status.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        config: Config,
+        sdeps: SeldonDeployments,
+        children: Children,
+        *,
+        now: Callable[[], str] = lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    ) -> None:
+        self._client = client
+        self._config = config
+        self._sdeps = sdeps
+        self._children = children
+        self._now = now
+        self._applier = Applier(client, children)
+        self._reported: dict[Key, Record] = {}
+
+    async def reconcile(self, key: Key) -> Pass:
+        """Make one pass.
+
+        Args:
+            key: Namespace and name of the SeldonDeployment.
+        """
+        sdep = self._sdeps.get(key)
+        if sdep is None or not self._sdeps.ours(sdep) or "deletionTimestamp" in sdep["metadata"]:
+            # Its children go with it by themselves.
+            self._applier.forget(key)
+            self._reported.pop(key, None)
+            return Pass(Result.SKIPPED)
+        try:
+            return await self._reconcile(key, sdep)
+        except (Retry, Conflict) as error:
+            _log.info("%s/%s: looking again: %s", *key, error)
+        except (KubeError, LeadershipLost) as error:
+            _log.warning("%s/%s: %s", *key, error)
+        return Pass(Result.RETRY)
+
+    async def _reconcile(self, key: Key, sdep: Object) -> Pass:
+        uid = sdep["metadata"]["uid"]
+        errors = [finding for finding in validate(sdep) if finding.severity == "error"]
+        if errors:
+            # It was stored while no webhook checked it. What serves already goes on serving.
+            await self._report(key, sdep, invalid_status(sdep, errors, now=self._now()))
+            return Pass(Result.REFUSED)
+        made = plan(sdep, self._config, self._children.observed(key, uid))
+        outcome = await self._applier.apply(key, uid, made.objects)
+        if not outcome.changed and not outcome.problems:
+            await self._applier.delete(key, made.superseded)
+        observed = self._children.observed(key, uid)
+        await self._report(key, sdep, status(made, self._config, observed, problems=outcome.problems, now=self._now()))
+        return Pass(_result(outcome), outcome.recheck)
+
+    async def _report(self, key: Key, sdep: Object, wanted: Object) -> None:
+        """Write the status, if it is not what was written last or not what is there."""
+        live = sdep.get("status") or {}
+        desired = digest(wanted)
+        record = self._reported.get(key)
+        if desired == digest(live) or (record is not None and record.holds(desired, digest(live))):
+            return
+        metadata = {name: sdep["metadata"][name] for name in ("name", "namespace", "uid")}
+        body = {"apiVersion": sdep["apiVersion"], "kind": sdep["kind"], "metadata": metadata, "status": wanted}
+        try:
+            stored = await self._client.apply(body, field_manager=FIELD_MANAGER, subresource="status")
+        except NotFound:
+            return  # it was deleted meanwhile
+        self._sdeps.put(stored)
+        self._reported[key] = Record(desired, digest(stored.get("status") or {}))
+        await events.record(self._client, sdep, live.get("state"), wanted, self._now())
+
+
+def _result(outcome: Outcome) -> Result:
+    if outcome.retry:
+        return Result.RETRY
+    return Result.REFUSED if outcome.problems else Result.DONE

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from seldon_core.api.findings import short
+from seldon_core.api.objects import as_list, as_map
 from seldon_core.engine.flags import UsageError
 from seldon_core.engine.graph import GraphError, Node, build_graph
 from seldon_core.transport.limits import MIB
@@ -62,7 +63,7 @@ def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str]) -
         root = build_graph(raw)
     except GraphError as error:
         problems += map(str, error.findings)
-    annotations = {**_mapping(raw.get("annotations")), **pod_annotations}
+    annotations = {**as_map(raw.get("annotations")), **pod_annotations}
     timeout = DEFAULT_TIMEOUT_SECONDS
     try:
         timeout = _timeout(annotations)
@@ -70,7 +71,7 @@ def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str]) -
         problems.append(f"annotation {REST_TIMEOUT}: {error}")
     if problems or root is None:
         raise UsageError(problems)
-    version = _mapping(raw.get("labels")).get("version") or annotations.get("version") or ""
+    version = as_map(raw.get("labels")).get("version") or annotations.get("version") or ""
     return Predictor(root, _images(raw), str(version), timeout)
 
 
@@ -86,7 +87,7 @@ def predictor_from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         raise UsageError([f"the environment variable {VARIABLE} {state}; set it to base64 of a predictor in JSON"])
     try:
         raw = msgspec.json.decode(base64.b64decode(encoded, validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         kind = "base64" if isinstance(error, binascii.Error) else "JSON"
         raise UsageError(
             [f"{VARIABLE}: {short(encoded)}: is not {kind} ({error}); give base64 of a predictor in JSON"]
@@ -118,16 +119,16 @@ def predictor_from_file(path: Path, name: str) -> dict[str, Any]:
         obj = yaml.safe_load(path.read_text())
     except OSError as error:
         raise UsageError([f"--file: {str(path)!r}: {(error.strerror or str(error)).lower()}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError([f"--file: {str(path)!r}: is not YAML: {error}"]) from None
-    predictors = [item for item in _mapping(_mapping(obj).get("spec")).get("predictors") or [] if item]
-    names = [_mapping(item).get("name") for item in predictors]
+    predictors = as_list(as_map(as_map(obj).get("spec")).get("predictors"))
+    names = [as_map(predictor).get("name") for predictor in predictors]
     if name not in names:
         raise UsageError([f"--predictor: {name!r}: predictor not found in {path}; it has {short(names)}"])
     written = predictors[names.index(name)]
     planned = plan_defaults(obj, PortSettings())["spec"]["predictors"][names.index(name)]
     for (_, node), (_, own) in zip(walk(planned.get("graph")), walk(written.get("graph")), strict=True):
-        if _mapping(own.get("endpoint")).get("service_host"):
+        if as_map(own.get("endpoint")).get("service_host"):
             node["endpoint"] = own["endpoint"]
     return dict(planned)
 
@@ -176,16 +177,12 @@ def _timeout(annotations: Mapping[str, Any]) -> float:
 
 def _images(raw: Mapping[str, Any]) -> dict[str, str]:
     images = {}
-    for component in raw.get("componentSpecs") or []:
-        for container in _mapping(_mapping(component).get("spec")).get("containers") or []:
-            name, image = _mapping(container).get("name"), _mapping(container).get("image")
+    for component in as_list(raw.get("componentSpecs")):
+        for container in as_list(as_map(as_map(component).get("spec")).get("containers")):
+            name, image = as_map(container).get("name"), as_map(container).get("image")
             if isinstance(name, str) and isinstance(image, str):
                 images[name] = image
     return images
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _unquoted(text: str) -> str:

@@ -1,0 +1,60 @@
+"""The engine runs on uvloop, so its tests do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+import uvloop
+
+from seldon_core.engine.config import read_predictor
+from seldon_core.engine.flags import parse_flags
+from seldon_core.engine.service import Service
+from tests.http_peers import RawClient
+
+REQUIRED = ["--sdep", "my-model", "--namespace", "ns", "--predictor", "main"]
+RunEngine = Callable[..., AbstractAsyncContextManager[Service]]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+def node(name: str, port: int, kind: str | None = "MODEL", *children: dict, **more: Any) -> dict[str, Any]:
+    """A node of a graph that is served on this machine."""
+    endpoint = {"type": "REST", "service_host": "127.0.0.1", "service_port": port, "httpPort": port}
+    return {"name": name, "type": kind, "endpoint": endpoint, "children": list(children), **more}
+
+
+@pytest.fixture
+def run_engine() -> RunEngine:
+    """Run an engine on free ports, as long as the context lasts."""
+
+    @contextlib.asynccontextmanager
+    async def run_engine(graph: dict[str, Any], *flags: str, **predictor: Any) -> AsyncIterator[Service]:
+        raw = {"name": "main", "graph": graph, "labels": {"version": "v7"}, **predictor}
+        argv = [*REQUIRED, "--http_port=0", "--metrics_port=0", "--graceful_timeout=0", *flags]
+        service = Service(parse_flags(argv, {}), read_predictor(raw, {}))
+        await service.start()
+        try:
+            yield service
+        finally:
+            await service.stop()
+
+    return run_engine
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[[int], object]]:
+    """Open raw connections, and close them with the test."""
+    clients: list[RawClient] = []
+
+    async def connect(port: int) -> RawClient:
+        clients.append(await RawClient.connect(port))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()

@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+
+import pytest
+import uvloop
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Peer:
             for writer in tuple(self._writers):
                 writer.transport.abort()
             await until(lambda: not self.open)
+            await settled()
 
 
 def answering(answer: bytes) -> "Peer":
@@ -128,3 +133,37 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
             await asyncio.sleep(0.002)
+
+
+async def settled() -> None:
+    """Let the event loop finish the closing of connections that it was told to close."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[[int], Awaitable[RawClient]]]:
+    """Open raw connections, and close them with the test."""
+    clients: list[RawClient] = []
+
+    async def connect(port: int) -> RawClient:
+        clients.append(await RawClient.connect(port))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+    await settled()
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port that nobody listens on, held so that nobody else takes it."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What is tested runs on uvloop, so the tests do."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -1,25 +1,21 @@
 """The engine runs on uvloop, so its tests do."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-import uvloop
 
 from seldon_core.engine.config import read_predictor
 from seldon_core.engine.flags import parse_flags
 from seldon_core.engine.service import Service
-from tests.http_peers import RawClient
+from tests.http_peers import connect, free_port, pytest_asyncio_loop_factories, settled
+
+__all__ = ["connect", "free_port", "pytest_asyncio_loop_factories"]
 
 REQUIRED = ["--sdep", "my-model", "--namespace", "ns", "--predictor", "main"]
 RunEngine = Callable[..., AbstractAsyncContextManager[Service]]
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"uvloop": uvloop.new_event_loop}
 
 
 def node(name: str, port: int, kind: str | None = "MODEL", *children: dict, **more: Any) -> dict[str, Any]:
@@ -42,19 +38,6 @@ def run_engine() -> RunEngine:
             yield service
         finally:
             await service.stop()
+            await settled()
 
     return run_engine
-
-
-@pytest.fixture
-async def connect() -> AsyncIterator[Callable[[int], object]]:
-    """Open raw connections, and close them with the test."""
-    clients: list[RawClient] = []
-
-    async def connect(port: int) -> RawClient:
-        clients.append(await RawClient.connect(port))
-        return clients[-1]
-
-    yield connect
-    for client in clients:
-        client.close()

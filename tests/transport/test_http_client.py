@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,25 @@ from seldon_core.transport.http_client import (
     UnreachableError,
 )
 from seldon_core.transport.limits import Budget, Limits
-from tests.http_peers import Peer, answering, http_answer, until
+from tests.http_peers import Peer, answering, http_answer, settled, until
 
+MakePool = Callable[..., Pool]
 GET = b"GET / HTTP/1.1\r\n\r\n"
+
+
+@pytest.fixture
+async def make_pool() -> AsyncIterator[MakePool]:
+    """Make pools, and close them with the test."""
+    pools: list[Pool] = []
+
+    def make_pool(port: int, host: str = "127.0.0.1", **settings: Any) -> Pool:
+        pools.append(Pool(host, port, **settings))
+        return pools[-1]
+
+    yield make_pool
+    for pool in pools:
+        pool.close()
+    await settled()
 
 
 class Outcome:
@@ -75,21 +93,21 @@ def once(send: bytes, *, then: str = "close") -> Peer:
         pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + http_answer(b"x"), 200, b"x", id="interim answers"),
     ],
 )
-async def test_an_answer_is_understood(sent: bytes, status: int, body: bytes) -> None:
+async def test_an_answer_is_understood(make_pool: MakePool, sent: bytes, status: int, body: bytes) -> None:
     async with once(sent).running() as peer:
-        response = await ask(Pool("127.0.0.1", peer.port))
+        response = await ask(make_pool(peer.port))
     assert (response.status, response.body) == (status, body)
 
 
-async def test_headers_are_kept_in_order_with_lower_case_names() -> None:
+async def test_headers_are_kept_in_order_with_lower_case_names(make_pool: MakePool) -> None:
     async with answering(http_answer(b"", "200 OK", "B: 1", "a: 2", "B: 3")).running() as peer:
-        response = await ask(Pool("127.0.0.1", peer.port))
+        response = await ask(make_pool(peer.port))
     assert response.headers == [(b"content-length", b"0"), (b"b", b"1"), (b"a", b"2"), (b"b", b"3")]
     assert (response.header(b"b"), response.header(b"c")) == (b"1", None)
 
 
 @pytest.mark.parametrize("size", [0, 65_536, 65_537, 5_000_000])
-async def test_bodies_of_any_size_go_both_ways(size: int) -> None:
+async def test_bodies_of_any_size_go_both_ways(make_pool: MakePool, size: int) -> None:
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,7 +116,7 @@ async def test_bodies_of_any_size_go_both_ways(size: int) -> None:
             writer.write(http_answer(received))
 
     async with Peer(echo).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         for _ in range(2):
             response = await ask(pool, b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % size, body)
             assert response.body == body
@@ -110,17 +128,17 @@ async def test_bodies_of_any_size_go_both_ways(size: int) -> None:
 # Connections.
 
 
-async def test_a_connection_is_used_again() -> None:
+async def test_a_connection_is_used_again(make_pool: MakePool) -> None:
     async with answering(http_answer(b"x")).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         for _ in range(5):
             await ask(pool)
         assert peer.connections == 1
 
 
-async def test_the_connection_used_last_is_used_first() -> None:
+async def test_the_connection_used_last_is_used_first(make_pool: MakePool) -> None:
     async with answering(http_answer(b"x")).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await asyncio.gather(*(ask(pool) for _ in range(3)))
         assert len(pool._idle) == 3
         last = pool._idle[-1]
@@ -138,16 +156,16 @@ async def test_the_connection_used_last_is_used_first() -> None:
         pytest.param(http_answer(b"x") + b"garbage", id="garbage behind the answer"),
     ],
 )
-async def test_a_connection_that_cannot_be_trusted_is_not_used_again(sent: bytes) -> None:
+async def test_a_connection_that_cannot_be_trusted_is_not_used_again(make_pool: MakePool, sent: bytes) -> None:
     async with answering(sent).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         for count in (1, 2):
             assert (await ask(pool)).body == b"x"
             assert peer.connections == count
         assert not pool._idle
 
 
-async def test_a_connection_that_speaks_unasked_is_not_used_again() -> None:
+async def test_a_connection_that_speaks_unasked_is_not_used_again(make_pool: MakePool) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await peer.read_request(reader)
         writer.write(http_answer(b"x"))
@@ -157,7 +175,7 @@ async def test_a_connection_that_speaks_unasked_is_not_used_again() -> None:
 
     unasked = asyncio.Event()
     async with Peer(script).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         assert (await ask(pool)).body == b"x"
         unasked.set()
         await until(lambda: not pool._idle)
@@ -177,35 +195,37 @@ async def test_a_connection_that_speaks_unasked_is_not_used_again() -> None:
         (["Keep-Alive: timeout=soon"], 1.0),
     ],
 )
-async def test_an_idle_connection_is_kept_as_long_as_the_peer_allows(announced: list[str], seconds: float) -> None:
+async def test_an_idle_connection_is_kept_as_long_as_the_peer_allows(
+    make_pool: MakePool, announced: list[str], seconds: float
+) -> None:
     async with answering(http_answer(b"", "200 OK", *announced)).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await ask(pool)
         assert [connection.idle_seconds for connection in pool._idle] == [pytest.approx(seconds)]
         pool.close()
 
 
-async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_connection_is_closed_in_time(make_pool: MakePool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_connection, "IDLE_SECONDS", 0.0)
     async with answering(http_answer(b"x")).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await ask(pool)
         await until(lambda: not peer.open)
         assert not pool._idle
 
 
-async def test_a_connection_whose_time_is_over_is_not_used() -> None:
+async def test_a_connection_whose_time_is_over_is_not_used(make_pool: MakePool) -> None:
     async with answering(http_answer(b"x")).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await ask(pool)
         pool._idle[0].idle_until = 0.0
         await ask(pool)
         assert peer.connections == 2
 
 
-async def test_a_closed_pool_keeps_no_connection() -> None:
+async def test_a_closed_pool_keeps_no_connection(make_pool: MakePool) -> None:
     async with answering(http_answer(b"x")).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await ask(pool)
         outcome = Outcome()
         pool.request(GET, b"", outcome)
@@ -278,26 +298,26 @@ async def test_a_closed_pool_keeps_no_connection() -> None:
     ],
 )  # fmt: skip
 async def test_what_is_no_complete_answer_is_an_error(
-    sent: bytes, then: str, error: type[ExchangeError], message: str | None
+    make_pool: MakePool, sent: bytes, then: str, error: type[ExchangeError], message: str | None
 ) -> None:
     async with once(sent, then=then).running() as peer:
-        pool = Pool("127.0.0.1", peer.port, limits=Limits(body_bytes=100))
+        pool = make_pool(peer.port, limits=Limits(body_bytes=100))
         with pytest.raises(error, match=message):
             await ask(pool)
         assert peer.connections == 1
         assert (pool.in_flight, pool.budget.used, pool._idle) == (0, 0, [])
 
 
-async def test_nobody_listens(free_port: int) -> None:
-    pool = Pool("127.0.0.1", free_port)
+async def test_nobody_listens(make_pool: MakePool, free_port: int) -> None:
+    pool = make_pool(free_port)
     with pytest.raises(UnreachableError, match=f"cannot connect to 127.0.0.1:{free_port}: connection refused"):
         await ask(pool)
     assert pool.in_flight == 0
 
 
-async def test_a_name_that_nobody_has() -> None:
+async def test_a_name_that_nobody_has(make_pool: MakePool) -> None:
     with pytest.raises(UnreachableError, match=r"cannot connect to no-such-host\.invalid:80: "):
-        await ask(Pool("no-such-host.invalid", 80))
+        await ask(make_pool(80, host="no-such-host.invalid"))
 
 
 @pytest.fixture
@@ -316,14 +336,14 @@ def full_backlog() -> object:
             filler.close()
 
 
-async def test_nobody_accepts(full_backlog: int) -> None:
-    pool = Pool("127.0.0.1", full_backlog, connect_seconds=0.05)
+async def test_nobody_accepts(make_pool: MakePool, full_backlog: int) -> None:
+    pool = make_pool(full_backlog, connect_seconds=0.05)
     with pytest.raises(UnreachableError, match=r"within 0\.05 s"):
         await ask(pool)
 
 
-async def test_connecting_can_be_cancelled(full_backlog: int) -> None:
-    pool = Pool("127.0.0.1", full_backlog)
+async def test_connecting_can_be_cancelled(make_pool: MakePool, full_backlog: int) -> None:
+    pool = make_pool(full_backlog)
     outcome = Outcome()
     exchange = pool.request(GET, b"", outcome)
     pool.cancel(exchange)
@@ -333,13 +353,13 @@ async def test_connecting_can_be_cancelled(full_backlog: int) -> None:
     assert not outcome.future.done()
 
 
-async def test_a_request_can_be_cancelled_and_the_peer_sees_it() -> None:
+async def test_a_request_can_be_cancelled_and_the_peer_sees_it(make_pool: MakePool) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await peer.read_request(reader)
         await reader.read()
 
     async with Peer(silent).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         outcome = Outcome()
         exchange = pool.request(GET, b"", outcome)
         await until(lambda: bool(peer.heads))
@@ -369,9 +389,9 @@ def dying(*, at_request: int, connections: int = 1) -> Peer:
     return peer
 
 
-async def test_a_request_is_repeated_when_a_reused_connection_ends_without_a_word() -> None:
+async def test_a_request_is_repeated_when_a_reused_connection_ends_without_a_word(make_pool: MakePool) -> None:
     async with dying(at_request=2).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         assert (await ask(pool)).body == b"alive"
         assert (await ask(pool, b"POST /2 HTTP/1.1\r\ncontent-length: 1\r\n\r\n", b"x")).body == b"alive"
         assert peer.connections == 2
@@ -379,21 +399,21 @@ async def test_a_request_is_repeated_when_a_reused_connection_ends_without_a_wor
         assert pool.in_flight == 0
 
 
-async def test_it_is_repeated_on_a_new_connection_not_on_another_old_one() -> None:
+async def test_it_is_repeated_on_a_new_connection_not_on_another_old_one(make_pool: MakePool) -> None:
     async with dying(at_request=2, connections=3).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await asyncio.gather(*(ask(pool) for _ in range(3)))
         assert peer.connections == 3
         assert (await ask(pool)).body == b"alive"
         assert peer.connections == 4
 
 
-async def test_it_is_repeated_once() -> None:
+async def test_it_is_repeated_once(make_pool: MakePool) -> None:
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await peer.read_request(reader)
 
     async with dying(at_request=2).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await ask(pool)
         peer.script = end
         with pytest.raises(CutOffError):
@@ -403,10 +423,10 @@ async def test_it_is_repeated_once() -> None:
 
 @pytest.mark.parametrize(("at_request", "repeatable"), [(1, True), (2, False)])
 async def test_a_new_connection_or_a_request_that_must_not_be_seen_twice_fails(
-    at_request: int, repeatable: bool
+    make_pool: MakePool, at_request: int, repeatable: bool
 ) -> None:
     async with dying(at_request=at_request).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         if at_request == 2:
             await ask(pool)
         with pytest.raises(CutOffError):
@@ -414,7 +434,7 @@ async def test_a_new_connection_or_a_request_that_must_not_be_seen_twice_fails(
         assert peer.connections == 1
 
 
-async def test_a_request_is_not_repeated_after_part_of_its_answer() -> None:
+async def test_a_request_is_not_repeated_after_part_of_its_answer(make_pool: MakePool) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await peer.read_request(reader)
         writer.write(http_answer(b"x"))
@@ -423,7 +443,7 @@ async def test_a_request_is_not_repeated_after_part_of_its_answer() -> None:
         await writer.drain()
 
     async with Peer(script).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         await ask(pool)
         with pytest.raises(CutOffError, match="in the middle of"):
             await ask(pool)
@@ -433,7 +453,7 @@ async def test_a_request_is_not_repeated_after_part_of_its_answer() -> None:
 # Limits.
 
 
-async def test_a_pool_takes_so_many_requests_and_no_more() -> None:
+async def test_a_pool_takes_so_many_requests_and_no_more(make_pool: MakePool) -> None:
     release = asyncio.Event()
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -443,7 +463,7 @@ async def test_a_pool_takes_so_many_requests_and_no_more() -> None:
             writer.write(http_answer(b"x"))
 
     async with Peer(slow).running() as peer:
-        pool = Pool("127.0.0.1", peer.port, max_in_flight=3)
+        pool = make_pool(peer.port, max_in_flight=3)
         asked = [asyncio.ensure_future(ask(pool)) for _ in range(3)]
         await until(lambda: len(peer.heads) == 3)
         with pytest.raises(OverloadError, match=r"3 requests to 127\.0\.0\.1"):
@@ -453,9 +473,9 @@ async def test_a_pool_takes_so_many_requests_and_no_more() -> None:
         assert (await ask(pool)).body == b"x"
 
 
-async def test_large_answers_share_a_budget() -> None:
+async def test_large_answers_share_a_budget(make_pool: MakePool) -> None:
     async with answering(http_answer(bytes(60_000))).running() as peer:
-        pool = Pool("127.0.0.1", peer.port, budget=Budget(100_000))
+        pool = make_pool(peer.port, budget=Budget(100_000))
         response = await ask(pool)
         assert response.reserved == 60_000
         with pytest.raises(OverloadError, match="too many bytes"):
@@ -464,7 +484,7 @@ async def test_large_answers_share_a_budget() -> None:
         assert len((await ask(pool)).body) == 60_000
 
 
-async def test_a_connection_is_closed_when_it_was_answered_before_it_was_asked() -> None:
+async def test_a_connection_is_closed_when_it_was_answered_before_it_was_asked(make_pool: MakePool) -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.transport.pause_reading()
@@ -475,7 +495,7 @@ async def test_a_connection_is_closed_when_it_was_answered_before_it_was_asked()
 
     answered = asyncio.Event()
     async with Peer(script).running() as peer:
-        pool = Pool("127.0.0.1", peer.port)
+        pool = make_pool(peer.port)
         body = bytes(30_000_000)
         response = await ask(pool, b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body), body)
         assert response.status == 413

@@ -1,0 +1,213 @@
+"""The engine as the process that a pod runs: what it says, what it loads, how it ends."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import REQUIRED, node
+from tests.http_peers import Peer, answering, http_answer, until
+
+COMMAND = [sys.executable, "-c", "import sys; from seldon_core.engine.main import run; sys.exit(run(sys.argv[1:]))"]
+REQUEST = b"POST /api/v1.0/predictions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def environment(graph: Any) -> dict[str, str]:
+    encoded = base64.b64encode(json.dumps({"name": "main", "graph": graph}).encode()).decode()
+    return {**os.environ, "ENGINE_PREDICTOR": encoded}
+
+
+def run_to_its_end(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *argv], env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+class Engine:
+    """A running engine."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.port = port
+
+    async def end(self) -> tuple[int, str]:
+        """The exit code, and what was logged until then."""
+        _, log = await asyncio.wait_for(self.process.communicate(), 60)
+        assert self.process.returncode is not None
+        return self.process.returncode, log.decode()
+
+
+@contextlib.asynccontextmanager
+async def running(graph: Any, *flags: str) -> AsyncIterator[Engine]:
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *REQUIRED, "--http_port=0", "--metrics_port=0", *flags,
+        env=environment(graph), stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(60):
+            line = (await process.stderr.readline()).decode()
+        started = re.search(r"serving on port (\d+), metrics on port (\d+)", line)
+        assert started, line
+        yield Engine(process, int(started[1]))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("argv", "graph", "said"),
+    [
+        pytest.param(
+            [], None, ["--sdep: must be given", "--namespace: must be given", "--predictor: must"], id="nothing"
+        ),
+        pytest.param([*REQUIRED, "--what"], None, ["--what: there is no such flag"], id="unknown flag"),
+        pytest.param(
+            REQUIRED, node("r", 1, "ROUTER"), ['graph.type: "ROUTER": is not served by this version'], id="graph"
+        ),
+        pytest.param([*REQUIRED, "--file=absent.yaml"], None, ["no such file"], id="file"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_words(argv: list[str], graph: Any, said: list[str]) -> None:
+    result = run_to_its_end(*argv, env=environment(graph) if graph else None)
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(said)
+    for line, text in zip(lines, said, strict=True):
+        assert line.startswith("seldon-core engine: ")
+        assert text in line
+
+
+@pytest.mark.parametrize("value", [None, "", ":;,", "e30=", "W10=", base64.b64encode(b"[" * 50_000).decode()])
+def test_no_environment_ends_in_a_traceback(value: str | None) -> None:
+    env = {key: text for key, text in os.environ.items() if key != "ENGINE_PREDICTOR"}
+    result = run_to_its_end(*REQUIRED, env=env if value is None else {**env, "ENGINE_PREDICTOR": value})
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("seldon-core engine: ")
+
+
+def test_help_is_printed() -> None:
+    result = run_to_its_end("--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: seldon-core engine --sdep NAME")
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    async with running(node("m", 1)) as engine:
+        result = await asyncio.to_thread(
+            run_to_its_end, *REQUIRED, f"--http_port={engine.port}", env=environment(node("m", 1))
+        )
+    assert result.returncode == 1
+    assert f"cannot listen on port {engine.port}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_only_what_is_needed_is_loaded() -> None:
+    code = "import sys, seldon_core.engine.main; print(*sorted(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = {name.split(".")[0] for name in result.stdout.split()}
+    heavy = {"aiohttp", "click", "cryptography", "grpc", "jsonschema", "kubernetes", "numpy", "opentelemetry",
+             "prometheus_client", "requests", "rich", "yaml"}  # fmt: skip
+    assert not loaded & heavy
+    ours = {name for name in result.stdout.split() if name.startswith("seldon_core.")}
+    assert not {name for name in ours if name.split(".")[1] in ("kube", "plan", "microservice", "cli")}
+
+
+async def test_a_predictor_may_come_from_a_file(tmp_path: Path, connect) -> None:
+    async with answering(http_answer(b"from a file")).running() as peer:
+        path = tmp_path / "sdep.yaml"
+        path.write_text(json.dumps({"spec": {"predictors": [{"name": "main", "graph": node("m", peer.port)}]}}))
+        async with running(None, f"--file={path}") as engine:
+            client = await connect(engine.port)
+            assert (await client.ask(REQUEST)).body == b"from a file"
+
+
+# The end.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_idle_engine_ends_at_once(number: signal.Signals) -> None:
+    async with running(node("m", 1)) as engine:
+        engine.process.send_signal(number)
+        code, log = await engine.end()
+        assert code == 0
+        assert "Traceback" not in log
+
+
+async def test_no_request_in_flight_is_lost_when_the_engine_is_told_to_stop(connect) -> None:
+    """Callers that keep sending on the connections they have are answered until they are told to close."""
+    release = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await peer.read_request(reader)
+            if len(peer.heads) > 200:
+                await release.wait()
+            writer.write(http_answer(b"done"))
+
+    answered: list[int] = []
+
+    async def call(port: int) -> str:
+        client = await connect(port)
+        while True:
+            response = await client.ask(REQUEST)
+            answered.append(response.status)
+            if response.headers.get("connection") == "close":
+                assert await client.rest() == b""
+                return "told to close"
+
+    peer = Peer(slow)
+    async with peer.running(), running(node("m", peer.port)) as engine:
+        calls = [asyncio.ensure_future(call(engine.port)) for _ in range(8)]
+        await until(lambda: len(peer.heads) == 208)  # each of them has a request in flight
+        engine.process.terminate()
+        assert engine.process.stderr is not None
+        assert b"stopping" in await engine.process.stderr.readline()
+        release.set()
+        assert await asyncio.gather(*calls) == ["told to close"] * 8
+        code, _ = await engine.end()
+    assert code == 0
+    assert answered == [200] * 208
+    assert len(peer.heads) == 208
+
+
+async def test_the_engine_serves_through_its_shutdown_delay(connect) -> None:
+    async with (
+        answering(http_answer(b"still here")).running() as peer,
+        running(node("m", peer.port), "--shutdown_delay=500ms") as engine,
+    ):
+        engine.process.terminate()
+        assert engine.process.stderr is not None
+        assert b"serving for another 0.5 s" in await engine.process.stderr.readline()
+        client = await connect(engine.port)
+        assert (await client.ask(b"GET /ready HTTP/1.1\r\n\r\n")).status == 503
+        client = await connect(engine.port)
+        assert (await client.ask(REQUEST)).body == b"still here"
+        assert (await engine.end())[0] == 0
+
+
+async def test_what_takes_too_long_is_cut_off_and_said(connect) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await peer.read_request(reader)
+        await reader.read()
+
+    peer = Peer(hang)
+    async with peer.running(), running(node("m", peer.port), "--graceful_timeout=100ms") as engine:
+        client = await connect(engine.port)
+        await client.send(REQUEST)
+        await until(lambda: bool(peer.heads))
+        engine.process.terminate()
+        code, log = await engine.end()
+        assert code == 1
+        assert "cut off 1 connections after the graceful timeout of 0.1 s" in log
+        assert await client.rest() == b""

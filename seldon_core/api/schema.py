@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, Literal, Required, get_args, get_origin, get_type_hints, is_typeddict
 
-from .types import Field, PredictiveUnit, SeldonDeployment, SeldonDeploymentSpec
+from .types import Field, Pod, PredictiveUnit, SeldonDeployment, SeldonDeploymentSpec
 
 Schema = dict[str, Any]
 
@@ -35,6 +35,12 @@ def spec_schema() -> Schema:
 def node_schema() -> Schema:
     """Return the schema of one graph node, without that of its children."""
     return _object(PredictiveUnit, _ROOT_ONLY)
+
+
+@cache
+def pod_schema() -> Schema:
+    """Return the schema of what is read of `componentSpecs[].spec`."""
+    return _object(Pod, _ROOT_ONLY)
 
 
 def _object(kind: Any, levels: int, *, described: bool = True) -> Schema:

@@ -69,6 +69,50 @@ class PredictiveUnit(TypedDict, total=False):
     ]
 
 
+class EnvVar(TypedDict, total=False):
+    """An environment variable, with the fields of a Kubernetes container."""
+
+    name: Required[Annotated[str, Field("Name of the variable.", example="LOG_LEVEL")]]
+    value: Annotated[str, Field("Value of the variable, always as text.")]
+
+
+class ContainerPort(TypedDict, total=False):
+    """A port of a container."""
+
+    name: Annotated[str, Field("Name of the port.")]
+    containerPort: Required[Annotated[int, Field("Number of the port.", example=9000, minimum=1, maximum=65535)]]
+    protocol: Annotated[Literal["TCP", "UDP", "SCTP"], Field("Protocol of the port.")]
+
+
+class VolumeMount(TypedDict, total=False):
+    """A volume in the file system of a container."""
+
+    name: Required[Annotated[str, Field("Name of the volume.", example="data")]]
+    mountPath: Required[Annotated[str, Field("Where the volume is.", example="/data")]]
+
+
+class Container(TypedDict, total=False):
+    """What the controller reads of a Kubernetes container."""
+
+    name: Required[Annotated[str, Field("Name, which a graph node has too.", example="classifier")]]
+    image: Annotated[str, Field("Image.")]
+    env: Annotated[list[EnvVar], Field("Environment.")]
+    ports: Annotated[list[ContainerPort], Field("Ports.")]
+    volumeMounts: Annotated[list[VolumeMount], Field("Volumes.")]
+
+
+class Pod(TypedDict, total=False):
+    """What the controller reads of a Kubernetes PodSpec; the CRD leaves pods open."""
+
+    containers: Required[
+        Annotated[
+            list[Container],
+            Field("Containers.", example=[{"name": "classifier", "image": "example.com/classifier:1.0"}]),
+        ]
+    ]
+    initContainers: Annotated[list[Container], Field("Containers that run before the others.")]
+
+
 class PodMetadata(TypedDict, total=False):
     """Metadata of the pods of a componentSpec."""
 
@@ -89,7 +133,7 @@ class SvcOrchSpec(TypedDict, total=False):
     """Settings of the engine, the container that runs the inference graph."""
 
     resources: Annotated[dict[str, Any], Field("Compute resources, with the fields of a Kubernetes container.")]
-    env: Annotated[list[dict[str, Any]], Field("Environment, with the fields of a Kubernetes container.")]
+    env: Annotated[list[EnvVar], Field("Environment, with the fields of a Kubernetes container.")]
 
 
 class PredictorSpec(TypedDict, total=False):

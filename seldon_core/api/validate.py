@@ -11,7 +11,7 @@ from .graph import walk
 from .objects import as_list, as_map, as_text, is_empty
 from .rules.graph import check_graph
 from .rules.names import check_annotations, check_labels, check_metadata
-from .rules.pods import check_pods
+from .rules.pods import check_env, check_pods
 from .rules.predictors import check_collisions, check_predictor_names, check_traffic
 from .rules.shape import check_shape, wrong_type
 from .schema import spec_schema
@@ -84,6 +84,7 @@ def _check_predictor(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
     yield from check_annotations(predictor.get("annotations"), f"{path}.annotations")
     yield from check_graph(predictor, path)
     yield from check_pods(predictor, path)
+    yield from check_env(as_map(predictor.get("svcOrchSpec")).get("env"), f"{path}.svcOrchSpec.env")
     yield from _ignored(predictor, path, "predictor")
     for where, node in walk(predictor.get("graph"), f"{path}.graph"):
         yield from _ignored(as_map(node.get("endpoint")), f"{where}.endpoint", "endpoint")

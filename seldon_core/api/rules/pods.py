@@ -8,14 +8,14 @@ from typing import Any
 from .. import constants as c
 from ..findings import ABSENT, Finding
 from ..graph import engine_spec_index, walk
-from ..objects import as_list, as_map, as_text, is_empty
+from ..objects import as_list, as_map, as_number, as_text, is_empty
+from ..schema import pod_schema
 from .graph import has_implementation
 from .names import check_annotations, check_deployment_suffix, check_label_name, check_labels
-from .shape import wrong_type
+from .shape import check_shape
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_PORT_NAME = 15
-_MAX_PORT = 65535
 _CONTAINER_LISTS = ("initContainers", "containers")
 
 
@@ -45,38 +45,43 @@ def check_pods(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _check_pod(pod: dict[str, Any], path: str, nodes: dict[str, Any], *, has_engine: bool) -> Iterator[Finding]:
-    if pod.get("containers") is None:
-        example = '[{"name": "classifier", "image": "example.com/classifier:1.0"}]'
-        yield Finding(f"{path}.containers", ABSENT, "is required", f"add it, for example containers: {example}")
+    yield from check_shape(pod, pod_schema(), path)
     names: dict[str, str] = {}
     ports: dict[int, str] = {}
     for field in _CONTAINER_LISTS:
-        listed = pod.get(field)
-        if listed is not None and not isinstance(listed, list):
-            yield wrong_type(listed, "array", f"{path}.{field}")
-            continue
-        for index, container in enumerate(listed or ()):
-            where = f"{path}.{field}[{index}]"
+        for index, container in enumerate(as_list(pod.get(field))):
             if not isinstance(container, dict):
-                yield wrong_type(container, "object", where)
                 continue
+            where = f"{path}.{field}[{index}]"
             yield from _check_container_name(container, where, nodes, names)
             yield from _check_image(container, where, nodes if field == "containers" else {})
-            yield from _check_env(container, where)
+            yield from check_env(container.get("env"), f"{where}.env")
             yield from _check_ports(container, where)
             if field == "containers":
                 yield from _check_shared_ports(container, where, ports, has_engine=has_engine)
+
+
+def check_env(env: Any, path: str) -> Iterator[Finding]:
+    """Yield environment variables that are set more than once.
+
+    Args:
+        env: The environment of a container.
+        path: Its path.
+    """
+    counts = Counter(as_text(as_map(variable).get("name")) for variable in as_list(env))
+    for name, count in counts.items():
+        if name and count > 1:
+            rule = f"is set {count} times, of which the last counts"
+            yield Finding(path, name, rule, "remove the others", "warning")
 
 
 def _check_container_name(
     container: dict[str, Any], where: str, nodes: dict[str, Any], names: dict[str, str]
 ) -> Iterator[Finding]:
     name, path = container.get("name"), f"{where}.name"
-    if is_empty(name):
-        yield Finding(path, ABSENT, "is required", "add it: the name of the graph node that the container serves")
-        return
-    if not isinstance(name, str):
-        yield wrong_type(name, "string", path)
+    if name == "":
+        yield Finding(path, name, "must not be empty", "write the name of the graph node that the container serves")
+    if not name or not isinstance(name, str):
         return
     if name in names:
         yield Finding(path, name, f"is already the name of {names[name]}", "give each container of a pod its own name")
@@ -109,62 +114,29 @@ def _check_image(container: dict[str, Any], where: str, nodes: dict[str, Any]) -
         if not has_implementation(as_map(nodes.get(as_text(container.get("name"))))):
             example = "image: example.com/classifier:1.0"
             yield Finding(path, ABSENT, "is required", f"add the image of the container, for example {example}")
-    elif not isinstance(image, str):
-        yield wrong_type(image, "string", path)
-    elif image != image.strip() or not image.strip():
+    elif isinstance(image, str) and image != image.strip():
         yield Finding(path, image, "must not begin or end with white space", f"write {image.strip() or 'an image'}")
 
 
-def _check_env(container: dict[str, Any], where: str) -> Iterator[Finding]:
-    env = container.get("env")
-    if env is not None and not isinstance(env, list):
-        yield wrong_type(env, "array", f"{where}.env")
-    counts = Counter(as_text(as_map(variable).get("name")) for variable in as_list(env))
-    for name, count in counts.items():
-        if name and count > 1:
-            rule = f"is set {count} times, of which the last counts"
-            yield Finding(f"{where}.env", name, rule, "remove the others", "warning")
-
-
 def _check_ports(container: dict[str, Any], where: str) -> Iterator[Finding]:
-    ports = container.get("ports")
-    if ports is not None and not isinstance(ports, list):
-        yield wrong_type(ports, "array", f"{where}.ports")
     names: dict[str, str] = {}
     numbers: dict[tuple[int, str], str] = {}
-    for index, port in enumerate(as_list(ports)):
+    for index, port in enumerate(as_list(container.get("ports"))):
         path = f"{where}.ports[{index}]"
-        if not isinstance(port, dict):
-            yield wrong_type(port, "object", path)
-            continue
-        number, name = port.get("containerPort"), port.get("name")
-        if number is None:
-            yield Finding(f"{path}.containerPort", ABSENT, "is required", "add the number of the port")
-        elif not isinstance(number, int) or isinstance(number, bool):
-            yield wrong_type(number, "integer", f"{path}.containerPort")
-        elif not 1 <= number <= _MAX_PORT:
-            yield Finding(f"{path}.containerPort", number, f"must be from 1 to {_MAX_PORT}", "write another number")
-        else:
+        number, name = as_number(as_map(port).get("containerPort")), as_text(as_map(port).get("name"))
+        if number is not None:
             key = (number, as_text(port.get("protocol")) or "TCP")
             if key in numbers:
                 rule = f"is already the port of {numbers[key]}"
                 yield Finding(f"{path}.containerPort", number, rule, "remove one of the two ports")
             numbers.setdefault(key, path)
-        yield from _check_port_name(name, path, names)
-
-
-def _check_port_name(name: Any, path: str, names: dict[str, str]) -> Iterator[Finding]:
-    if is_empty(name):
-        return
-    if not isinstance(name, str):
-        yield wrong_type(name, "string", f"{path}.name")
-    elif len(name) > _MAX_PORT_NAME or not _PORT_NAME.fullmatch(name):
-        rule = f"must be at most {_MAX_PORT_NAME} lower-case letters, digits and single dashes, with a letter"
-        yield Finding(f"{path}.name", name, rule, "rename the port, for example http or metrics")
-    elif name in names:
-        yield Finding(f"{path}.name", name, f"is already the name of {names[name]}", "rename one of the two ports")
-    else:
-        names[name] = path
+        if name and (len(name) > _MAX_PORT_NAME or not _PORT_NAME.fullmatch(name)):
+            rule = f"must be at most {_MAX_PORT_NAME} lower-case letters, digits and single dashes, with a letter"
+            yield Finding(f"{path}.name", name, rule, "rename the port, for example http or metrics")
+        elif name in names:
+            yield Finding(f"{path}.name", name, f"is already the name of {names[name]}", "rename one of the two ports")
+        elif name:
+            names[name] = path
 
 
 def _check_shared_ports(
@@ -173,8 +145,8 @@ def _check_shared_ports(
     """Yield ports that two containers of a pod declare: they share one network, where only one can listen."""
     declared: dict[int, str] = {}
     for index, port in enumerate(as_list(container.get("ports"))):
-        number, path = as_map(port).get("containerPort"), f"{where}.ports[{index}].containerPort"
-        if not isinstance(number, int) or as_text(as_map(port).get("protocol")) not in ("", "TCP"):
+        number, path = as_number(as_map(port).get("containerPort")), f"{where}.ports[{index}].containerPort"
+        if number is None or as_text(as_map(port).get("protocol")) not in ("", "TCP"):
             continue
         remedy = "let the container listen on another port"
         if number in ports:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from seldon_core.flask_utils import SeldonMicroserviceException
 
 # One row for each class, one column for each feature: sepal length and width, petal length and width, in cm.

@@ -148,7 +148,7 @@ async def _listen(server: HTTPServer, port: int, name: str) -> int:
     try:
         return await server.start(None, port)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise StartupError(f"the {name} port {port} cannot be opened: {reason}; free it or choose another") from None
 
 
@@ -160,12 +160,21 @@ def _catch_signals() -> tuple[socket.socket, socket.socket]:
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     for number in SIGNALS:
         signal.signal(number, _handled_elsewhere)
-    os.register_at_fork(after_in_child=_release_signals)
+    os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals_through, after_in_child=_release_signals)
     return receiver, sender
 
 
 def _handled_elsewhere(*_: object) -> None:
     """A handler has to be set for the wakeup socket to be written to."""
+
+
+def _hold_signals() -> None:
+    """Before a fork: none may arrive in the new process while it still has the handlers of this one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _let_signals_through() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _release_signals() -> None:
@@ -174,6 +183,7 @@ def _release_signals() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is _handled_elsewhere:
             signal.signal(number, signal.SIG_DFL)
+    _let_signals_through()
 
 
 def _end(code: int) -> None:

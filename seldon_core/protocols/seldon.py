@@ -53,8 +53,7 @@ def parse(message: Any) -> Request:
     if not isinstance(message, dict):
         raise MessageError(f"Invalid request data type: {_show(message)}")
     meta = message.get("meta")
-    if meta is not None and not isinstance(meta, dict):
-        raise MessageError(f"meta: {_show(meta)}: must be an object")
+    _check_meta(meta)
     data = message.get("data")
     if data is not None:
         kind, payload, names = _parse_data(data)
@@ -66,6 +65,18 @@ def parse(message: Any) -> Request:
     if message.get("binData") is not None:
         return Request("binData", _parse_bytes(message["binData"]), [], meta)
     raise MessageError(f"Invalid request data type: {_show(message)}")
+
+
+def _check_meta(meta: Any) -> None:
+    if meta is None:
+        return
+    if not isinstance(meta, dict):
+        raise MessageError(f"meta: {_show(meta)}: must be an object")
+    for key in ("tags", "routing", "requestPath"):
+        if not isinstance(meta.get(key), dict | None):
+            raise MessageError(f"meta.{key}: {_show(meta[key])}: must be an object")
+    if not isinstance(meta.get("metrics"), list | None):
+        raise MessageError(f"meta.metrics: {_show(meta['metrics'])}: must be a list")
 
 
 def _parse_data(data: Any) -> tuple[Kind, Array, list[Any]]:

@@ -1,0 +1,85 @@
+"""The metadata of a model: defaults, overrides and rules."""
+
+from typing import Any
+
+import pytest
+
+from seldon_core.microservice.metadata import MetadataError, describe
+
+EMPTY = {"name": "", "versions": [""], "platform": "", "inputs": [], "outputs": [], "custom": {}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "override", "image", "expected"),
+    [
+        pytest.param(None, "", "", {}, id="nothing"),
+        pytest.param(None, "", "a/b:0.1", {"name": "a/b", "versions": ["0.1"]}, id="image"),
+        pytest.param({"name": "n"}, "", "a/b:0.1", {"name": "n", "versions": ["0.1"]}, id="class"),
+        pytest.param({"name": "n"}, "name: env\nplatform: sklearn", "", {"name": "env", "platform": "sklearn"},
+                     id="env"),
+        pytest.param(None, "{", "", {}, id="broken-env-is-ignored"),
+        pytest.param(None, "- 1", "", {}, id="list-in-env-is-ignored"),
+    ],
+)  # fmt: skip
+def test_what_is_not_said_has_a_default(declared: Any, override: str, image: str, expected: Any) -> None:
+    assert describe(declared, override, image) == EMPTY | expected
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({"messagetype": "tensor"}, id="type-only"),
+        pytest.param({"messagetype": "ndarray", "schema": {"names": ["a"], "shape": [1, 4]}}, id="array"),
+        pytest.param({"messagetype": "jsonData", "schema": {"type": "object"}}, id="jsonData-with-schema"),
+        pytest.param({"messagetype": "strData"}, id="strData"),
+        pytest.param({"messagetype": "binData"}, id="binData"),
+        pytest.param({"messagetype": "mine", "schema": {"anything": 1}}, id="own-type"),
+        pytest.param({"name": "x", "datatype": "FP32", "shape": [-1, 4]}, id="v2"),
+    ],
+)
+def test_valid_tensors(item: Any) -> None:
+    assert describe({"inputs": [item], "outputs": [item]}, "", "")["inputs"] == [item]
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        pytest.param([], "init_metadata() returned [], must return a dict", id="no-dict"),
+        pytest.param({"name": 1}, "name: 1: must be a text", id="name"),
+        pytest.param({"versions": "v1"}, "versions: 'v1': must be a list of texts", id="versions"),
+        pytest.param({"custom": {"a": 1}}, "custom: {'a': 1}: must map texts to texts", id="custom"),
+        pytest.param({"inputs": {}}, "inputs: {}: must be a list", id="inputs"),
+        pytest.param({"inputs": ["x"]}, "inputs[0]: 'x': must be a mapping", id="input"),
+        pytest.param(
+            {"colour": 1},
+            "colour: is not a key of metadata; use one of custom, inputs, name, outputs, platform, versions",
+            id="unknown-key",
+        ),
+        pytest.param(
+            {"inputs": [{"messagetype": "strData", "schema": {}}]},
+            "inputs[0].schema: is not a key here; use one of messagetype",
+            id="schema-of-text",
+        ),
+        pytest.param(
+            {"outputs": [{"messagetype": "tensor", "schema": {"shape": ["x"]}}]},
+            "outputs[0].schema: {'shape': ['x']}: is not a valid schema",
+            id="shape",
+        ),
+        pytest.param(
+            {"inputs": [{"name": "x", "datatype": "FLOAT"}]},
+            "inputs[0].datatype: 'FLOAT': is not a valid datatype",
+            id="datatype",
+        ),
+    ],
+)
+def test_invalid_metadata_is_refused_with_every_problem(declared: Any, problem: str) -> None:
+    with pytest.raises(MetadataError) as caught:
+        describe(declared, "", "")
+    assert problem in str(caught.value)
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(MetadataError) as caught:
+        describe({"name": 1, "platform": 2, "versions": 3}, "", "")
+    assert len(str(caught.value).split("; ")) == 3

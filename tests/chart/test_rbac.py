@@ -26,9 +26,10 @@ WEBHOOK: Rules = {
     "admissionregistration.k8s.io/mutatingwebhookconfigurations[seldon-mutating-webhook-configuration-seldon-system]": {
         "get",
         "patch",
+        "delete",
     },
     "admissionregistration.k8s.io/validatingwebhookconfigurations"
-    "[seldon-validating-webhook-configuration-seldon-system]": {"get", "patch"},
+    "[seldon-validating-webhook-configuration-seldon-system]": {"get", "patch", "delete"},
     "/namespaces[seldon-system]": {"get"},
 }
 CA: Rules = {"/secrets": {"create"}, "/secrets[seldon-webhook-ca]": {"get", "update"}}

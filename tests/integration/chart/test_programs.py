@@ -1,0 +1,118 @@
+"""The chart's arguments, environment, permissions and hook, proven with the real programs against a real API server."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.chart.rendering import OPERATOR_KEY, Rendered
+from tests.integration.chart.programs import Calls, Programs, free_ports
+from tests.integration.chart.releases import (
+    ADMISSION,
+    CREATED,
+    VERSIONS,
+    WEBHOOKS,
+    Cluster,
+    Release,
+    manifest,
+)
+
+CONTROLLER, WEBHOOK, CHECK = "seldon-controller-manager", "seldon-webhook", "seldon-webhook-check"
+INVALID = 422
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A release whose programs can be run here."""
+
+    cluster: Cluster
+    programs: Programs
+    namespace: str
+    metrics_port: int
+
+
+@pytest.fixture
+def installed(cluster: Cluster, release: Release, tmp_path: Path) -> Installed:
+    """A release on free ports, with its hook's permissions, whose Service leads to this machine."""
+    port, metrics_port = free_ports(2)
+    values = {OPERATOR_KEY: {"webhook": {"port": port}, "metrics": {"port": metrics_port}}}
+    release.install(values=values)
+    rendered = cluster.helm.template(values, namespace=release.namespace)
+    _install_hook_permissions(cluster, rendered, release.namespace)
+    _lead_here(cluster, release.namespace, port)
+    programs = Programs(cluster, rendered, release.namespace, tmp_path)
+    return Installed(cluster, programs, release.namespace, metrics_port)
+
+
+def _install_hook_permissions(cluster: Cluster, rendered: Rendered, namespace: str) -> None:
+    for kind, plural in (("Role", "roles"), ("RoleBinding", "rolebindings")):
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{plural}"
+        cluster.check("POST", path, rendered.one(kind, CHECK))
+
+
+def _lead_here(cluster: Cluster, namespace: str, port: int) -> None:
+    """Without nodes no Service has endpoints: one by name is resolved by the API server itself."""
+    path = f"/api/v1/namespaces/{namespace}/services/seldon-webhook-service"
+    service = cluster.check("GET", path)
+    service["spec"] = {"type": "ExternalName", "externalName": "localhost"}
+    cluster.check("PUT", path, service)
+    for plural in WEBHOOKS:
+        (found,) = cluster.check("GET", f"{ADMISSION}/{plural}")["items"]
+        found["webhooks"][0]["clientConfig"]["service"]["port"] = port
+        cluster.check("PUT", f"{ADMISSION}/{plural}/{found['metadata']['name']}", found)
+
+
+def _calls(installed: Installed, owner: str) -> Calls:
+    return Calls.of(installed.cluster.control_plane.audit_log, installed.programs.user(owner))
+
+
+def _granted(rendered: Rendered, account: str) -> set[tuple[str, str]]:
+    """What the roles bound to an account permit, as verb and resource."""
+    granted = set()
+    for binding in rendered.of("ClusterRoleBinding") + rendered.of("RoleBinding"):
+        if binding["subjects"][0]["name"] == account:
+            for rule in rendered.one(binding["roleRef"]["kind"], binding["roleRef"]["name"])["rules"]:
+                granted |= {
+                    (verb, f"{group}/{resource}")
+                    for verb in rule["verbs"]
+                    for group in rule["apiGroups"]
+                    for resource in rule["resources"]
+                }
+    return granted
+
+
+def test_webhook_and_check_work_as_the_chart_starts_them(installed: Installed) -> None:
+    cluster, programs = installed.cluster, installed.programs
+    namespace = cluster.namespace()
+    with programs.running(WEBHOOK, installed.metrics_port):
+        checked = programs.run(CHECK)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        for version in VERSIONS:
+            status, stored = cluster.post(namespace, manifest(version, name=version))
+            assert status == CREATED, stored
+            assert stored["spec"]["protocol"] == "seldon", "the defaults are the webhook's"
+        broken = manifest()
+        broken["spec"]["predictors"][0]["graph"]["name"] = "nobody"
+        status, refusal = cluster.post(namespace, broken)
+        assert status == INVALID, refusal
+        assert "spec.predictors[0].graph" in refusal["message"]
+    for found in cluster.webhook_configurations():
+        assert found["webhooks"][0]["clientConfig"]["caBundle"]
+        assert [owner["name"] for owner in found["metadata"]["ownerReferences"]] == [installed.namespace]
+
+
+def test_what_the_webhook_and_the_check_call_is_what_they_may(installed: Installed) -> None:
+    programs = installed.programs
+    with programs.running(WEBHOOK, installed.metrics_port):
+        assert programs.run(CHECK).returncode == 0
+    calls = _calls(installed, WEBHOOK)
+    assert calls.forbidden() == []
+    assert _granted(programs.rendered, "seldon-webhook") - calls.made() == {
+        # The authority is replaced once in years, and when somebody spoils its Secret.
+        ("update", "/secrets"),
+        # Asked for by OwnerReferencesPermissionEnforcement, which is on here.
+        ("delete", "admissionregistration.k8s.io/mutatingwebhookconfigurations"),
+        ("delete", "admissionregistration.k8s.io/validatingwebhookconfigurations"),
+    }
+    assert _calls(installed, CHECK).forbidden() == []
+    assert _calls(installed, CHECK).made() == _granted(programs.rendered, CHECK)

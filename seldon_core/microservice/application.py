@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -32,6 +33,7 @@ _REASONS = {
     503: "MICROSERVICE_UNAVAILABLE",
 }
 
+_Result = tuple[Any, BaseException | None]
 Recorder = Callable[[str, list[dict[str, Any]]], None]
 
 
@@ -161,7 +163,7 @@ class _Exchange:
         self._flow = route.flow(plane, request)
         self._value: Any = None
         self._error: BaseException | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[_Result] | None = None
         self._began = perf_counter()
 
     def begin(self) -> None:
@@ -182,26 +184,32 @@ class _Exchange:
 
     def _stepped(self, outcome: Answer | Coroutine[Any, Any, Any]) -> None:
         if not isinstance(outcome, Answer):
-            self._task = asyncio.get_running_loop().create_task(self._wait_for(outcome))
+            self._task = asyncio.get_running_loop().create_task(_result_of(outcome))
+            self._task.add_done_callback(partial(self._awaited, outcome))
             if self._reply.gone:
                 self._task.cancel()
             return
         if outcome.metrics:
             self._application.record(outcome.method, outcome.metrics)
         self._application.finished(self._route, outcome.status, perf_counter() - self._began)
+        self._reply.disconnected = None  # this and the reply would otherwise keep each other alive
         self._reply.send(outcome.status, JSON_HEADERS, outcome.body)
 
-    async def _wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._value = self._error = None
-        try:
-            self._value = await coroutine
-        except BaseException as error:  # noqa: BLE001 - it goes back into the flow, on the worker's thread
-            self._error = error
+    def _awaited(self, coroutine: Coroutine[Any, Any, Any], task: "asyncio.Task[_Result]") -> None:
+        coroutine.close()  # it never ran if the task was cancelled before its first step
+        self._value, self._error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
         self._application.worker.submit(self._step, self._stepped)
 
     def _abandon(self) -> None:
         if self._task is not None:
             self._task.cancel()
+
+
+async def _result_of(coroutine: Coroutine[Any, Any, Any]) -> _Result:
+    try:
+        return await coroutine, None
+    except BaseException as error:  # noqa: BLE001 - it goes back into the flow, on the worker's thread
+        return None, error
 
 
 def _refuse(reply: Reply, status: int, info: str) -> None:

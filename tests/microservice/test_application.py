@@ -337,6 +337,32 @@ async def test_a_coroutine_is_cancelled_when_its_caller_goes_away() -> None:
         await become(lambda: model.cancelled and service.application.in_flight == 0)
 
 
+class Late(Gate):
+    """A model whose coroutine is only made when its caller has gone."""
+
+    started = False
+
+    def predict(self, X: Any, names: Any) -> Any:  # noqa: N803
+        super().predict(X, names)
+        return self.finish()
+
+    async def finish(self) -> Any:
+        self.started = True
+
+
+async def test_a_coroutine_whose_caller_has_gone_is_never_begun() -> None:
+    model = Late()
+    async with served(model) as service:
+        waiting = asyncio.create_task(service.client.post("/predict", json=ND))
+        await become(lambda: model.running == 1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await become(lambda: not service.server.connections)
+        model.gate.set()
+        await become(lambda: service.application.in_flight == 0)
+    assert not model.started
+
+
 class Failing:
     """A model that fails in a way of the caller's choice."""
 

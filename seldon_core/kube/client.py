@@ -216,8 +216,13 @@ class Client:
         async with self._send(call) as response, aclosing(_lines(response)) as lines:
             if opened is not None:
                 opened()
-            async for line in lines:
-                yield _event(_decode(line))
+            try:
+                async for line in lines:
+                    yield _event(_decode(line))
+            finally:
+                # Whoever leaves early need not say goodbye over TLS, which could outlast the event loop.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
     # Writing
 

@@ -10,7 +10,7 @@ from seldon_core.api.objects import as_list, as_map, as_number
 from .config import Config
 from .engine import engine_container
 from .env import component_env
-from .listmaps import first_by_number, last_by_name
+from .listmaps import last_by_name
 from .metadata import (
     base_labels,
     container_service_labels,
@@ -185,7 +185,7 @@ class _Parts:
         ]
         filled = {
             **container,
-            "ports": first_by_number([*ports, *added]),
+            "ports": [*ports, *added],
             "env": component_env(self.sdep, self.predictor, node, container, self.config),
             **component_probes(container, endpoint["service_port"], self.config),
         }
@@ -194,6 +194,4 @@ class _Parts:
 
 
 def _without_duplicates(container: Object) -> Object:
-    env, ports = as_list(container.get("env")), as_list(container.get("ports"))
-    merged = {"env": last_by_name(env), "ports": first_by_number(ports)}
-    return {**container, **{field: entries for field, entries in merged.items() if entries}}
+    return {**container, "env": last_by_name(container["env"])} if container.get("env") else container

@@ -1,12 +1,9 @@
-"""Making what users write fit server-side apply, which refuses duplicates that the API server itself tolerates.
+"""Making what users write fit server-side apply, which refuses duplicates that the API server itself tolerates."""
 
-Entries that are no proper ones pass unchanged: what is wrong with them is for the API server to say.
-"""
-
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from seldon_core.api.objects import as_map, as_number, as_text
+from seldon_core.api.objects import as_map, as_text
 
 
 def last_by_name(entries: Sequence[Any]) -> list[Any]:
@@ -18,20 +15,6 @@ def last_by_name(entries: Sequence[Any]) -> list[Any]:
     names = [as_text(as_map(entry).get("name")) for entry in entries]
     last = {name: index for index, name in enumerate(names)}
     return [entry for index, entry in enumerate(entries) if not names[index] or last[names[index]] == index]
-
-
-def first_by_number(ports: Iterable[Any]) -> list[Any]:
-    """Return container ports without a second entry of the same number and protocol.
-
-    Args:
-        ports: The ports in order; the name that comes first is kept, since probes and monitors may refer to it.
-    """
-    distinct: dict[Hashable, Any] = {}
-    for index, port in enumerate(ports):
-        number = as_number(as_map(port).get("containerPort"))
-        key = index if number is None else (number, as_text(port.get("protocol")) or "TCP")
-        distinct.setdefault(key, port)
-    return list(distinct.values())
 
 
 def without_nulls(value: Any) -> Any:

@@ -63,8 +63,6 @@ def _service(
     ports: tuple[int, int],
 ) -> Object:
     http, grpc = ports
-    # A container may serve both on one port, which a Service can name only once.
-    kinds = {"http": http} if http == grpc else {"http": http, "grpc": grpc}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -75,7 +73,7 @@ def _service(
             "selector": dict(selecting),
             "ports": [
                 {"name": kind, "port": number, "targetPort": number, "protocol": "TCP"}
-                for kind, number in kinds.items()
+                for kind, number in (("http", http), ("grpc", grpc))
             ],
         },
     }

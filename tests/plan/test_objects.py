@@ -486,16 +486,16 @@ def test_parameters_reach_the_component_as_json() -> None:
 
 
 def test_ports_that_the_user_declares_are_used() -> None:
-    own = [{"name": "http", "containerPort": 5678}, {"name": "metrics", "containerPort": 5678, "protocol": "TCP"}]
+    own = [{"name": "http", "containerPort": 5678}, {"name": "metrics", "containerPort": 1234, "protocol": "TCP"}]
     obj = sdep(predictor("p", node("a"), component(container("a", ports=own))))
     objects = planned(obj)
     assert [p["port"] for p in objects["Service", "m-p-a"]["spec"]["ports"]] == [5678, 9500]
     made = containers(objects["Deployment", "m-p-0-a"])["a"]
     assert made["ports"] == [
-        {"name": "http", "containerPort": 5678},
+        *own,
         {"name": "grpc", "containerPort": 9500, "protocol": "TCP"},
     ]
-    assert env(made)["PREDICTIVE_UNIT_METRICS_SERVICE_PORT"] == "5678"
+    assert env(made)["PREDICTIVE_UNIT_METRICS_SERVICE_PORT"] == "1234"
 
 
 def test_a_grpc_endpoint_moves_probes_and_service_port() -> None:

@@ -39,11 +39,12 @@ long_names = st.one_of(names, st.sampled_from(["l" * 49, "m" * 63, "n-" * 31 + "
 env_names = st.sampled_from(["A", "B", "PREDICTIVE_UNIT_ID", "MLSERVER_HTTP_PORT", "PREDICTIVE_UNIT_HTTP_SERVICE_PORT"])
 values = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 env_entries = st.fixed_dictionaries({"name": env_names, "value": values})
-ports = st.builds(
-    lambda number, extra: {"containerPort": number, **extra},
-    st.sampled_from([6000, 8000, 9000, 9001, 9500, 5001]),
-    st.sampled_from([{}, {"name": "http"}, {"name": "grpc"}, {"name": "metrics"}, {"protocol": "UDP"}]),
+# What the validator lets through: no number and no name twice in a container.
+ports = st.fixed_dictionaries(
+    {"containerPort": st.sampled_from([6000, 7000, 9000, 9001, 9500, 9501])},
+    optional={"name": st.sampled_from(["http", "grpc", "metrics"]), "protocol": st.just("TCP")},
 )
+port_lists = st.lists(ports, max_size=4, unique_by=(lambda p: p["containerPort"], lambda p: p.get("name", id(p))))
 replicas = st.one_of(st.none(), st.integers(0, 5))
 ignored = st.sampled_from([{}, {"env": None}, {"volumeMounts": None, "ports": []}])
 
@@ -52,7 +53,7 @@ ignored = st.sampled_from([{}, {"env": None}, {"volumeMounts": None, "ports": []
 def containers(draw: st.DrawFn, name: str) -> Object:
     fields: Object = draw(ignored)
     if draw(st.booleans()):
-        fields |= {"env": draw(st.lists(env_entries, max_size=6)), "ports": draw(st.lists(ports, max_size=4))}
+        fields |= {"env": draw(st.lists(env_entries, max_size=6)), "ports": draw(port_lists)}
     return container(name, **fields)
 
 

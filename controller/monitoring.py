@@ -52,7 +52,7 @@ async def serving(port: int, *, alive: Problem, ready: Problem, registry: Collec
             await site.start()
         except OSError as error:
             raise CannotListen(f"cannot listen on port {port}: {error.strerror or error}") from error
-        address: tuple[str, int] = runner.addresses[0]
-        yield address[1]
+        # A free port is chosen for each address family; that of IPv4, if there is one, is the one told.
+        yield min(runner.addresses, key=len)[1]
     finally:
         await runner.cleanup()

@@ -1,0 +1,201 @@
+"""`python -m controller` as a process: its probes, its Lease, its end, and what it says when it cannot start."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hack.controlplane import ControlPlane
+from seldon_core.kube.client import Client
+from seldon_core.kube.resources import LEASES
+from tests.integration.test_controller import USER, crd, operator, world
+from tests.integration.world import World, eventually
+from tests.plan.build import single
+
+__all__ = ["crd", "operator", "world"]
+pytestmark = pytest.mark.xdist_group("crd")
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+Start = Callable[..., Any]
+
+
+class Process:
+    """A controller and what it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.said = ""
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.said += line.decode()
+
+    async def says(self, pattern: str) -> re.Match[str]:
+        found: re.Match[str] = await eventually(f"{pattern!r} in the log", lambda: re.search(pattern, self.said))
+        return found
+
+    async def url(self) -> str:
+        port = (await self.says(r"probes and metrics are served on port (\d+)")).group(1)
+        return f"http://127.0.0.1:{port}"
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        code = await self.process.wait()
+        await self._reading
+        return code
+
+
+@pytest.fixture
+async def start(operator: Path, namespace: str, control_plane: ControlPlane) -> AsyncIterator[Start]:
+    """Starts controllers that share a Lease; they are ended with the test."""
+    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "election"}}
+    leases: dict[str, Any] = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    rules = [{**leases, "verbs": ["create"]}, {**leases, "verbs": ["get", "update"], "resourceNames": ["elected"]}]
+    call = control_plane.access.call
+    assert call("POST", f"{base}/roles", {**meta, "kind": "Role", "rules": rules})[0] == 201
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "election"}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]
+    binding = {**meta, "kind": "RoleBinding", "roleRef": ref, "subjects": subjects}
+    assert call("POST", f"{base}/rolebindings", binding)[0] == 201
+    started: list[Process] = []
+
+    async def start(identity: str = "one", **environ: str) -> Process:
+        env = {
+            "PATH": os.environ["PATH"],
+            "KUBECONFIG": str(operator),
+            "POD_NAME": identity,
+            "POD_NAMESPACE": namespace,
+            "WATCH_NAMESPACE": namespace,
+            "LEADER_ELECTION_ID": "elected",
+            "SELDON_METRICS_PORT": "0",
+            "EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "engine:1",
+        }
+        process = Process(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "controller", cwd=ROOT, env=env | environ, stderr=asyncio.subprocess.PIPE
+            )
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        await process.end(signal.SIGKILL)
+
+
+def fetch(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture
+def unreachable(operator: Path, tmp_path: Path) -> Callable[[int], Path]:
+    """Writes a kubeconfig for an API server at another port."""
+
+    def write(port: int) -> Path:
+        config = tmp_path / "kubeconfig"
+        config.write_text(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", operator.read_text()))
+        return config
+
+    return write
+
+
+async def holder(kubeconfig: Path, namespace: str) -> str:
+    async with Client(str(kubeconfig)) as client:
+        lease = await client.get(LEASES, "elected", namespace)
+        return str(lease["spec"]["holderIdentity"])
+
+
+async def test_it_works_until_told_to_stop_and_leaves_the_lease_free(
+    start: Start, world: World, kubeconfig: Path
+) -> None:
+    one = await start()
+    await world.create(single())
+    await world.roll_out()
+    await world.state("Available")
+    url = await one.url()
+    for path in ("/healthz", "/readyz"):
+        assert await asyncio.to_thread(fetch, url + path) == (200, "ok\n")
+    metrics = (await asyncio.to_thread(fetch, f"{url}/metrics"))[1]
+    assert "seldon_controller_leader 1.0" in metrics
+    assert re.search(r'seldon_controller_reconciles_total\{result="done"\} [1-9]', metrics)
+    assert "seldon_controller_queue_depth 0.0" in metrics
+    assert "seldon_controller_reconcile_seconds_bucket" in metrics
+    assert await holder(kubeconfig, world.namespace) == "one"
+
+    assert await one.end() == 0
+    assert await holder(kubeconfig, world.namespace) == ""
+    assert "Traceback" not in one.said
+
+
+async def test_a_follower_is_ready_writes_nothing_and_takes_over(start: Start, world: World, kubeconfig: Path) -> None:
+    one = await start("one")
+    await one.says("one leads")
+    two = await start("two")
+    await two.says("one holds the lease")
+    url = await two.url()
+    assert (await asyncio.to_thread(fetch, f"{url}/readyz"))[0] == 200
+    assert "seldon_controller_leader 0.0" in (await asyncio.to_thread(fetch, f"{url}/metrics"))[1]
+    assert await one.end() == 0
+    await world.create(single())
+    await two.says("two leads")
+    await world.roll_out()
+    await world.state("Available")
+    assert await two.end(signal.SIGINT) == 0
+
+
+async def test_one_that_waits_for_the_lease_stops_at_once(start: Start) -> None:
+    one = await start("one")
+    await one.says("one leads")
+    two = await start("two")
+    await two.says("one holds the lease")
+    assert await two.end() == 0
+    assert "Traceback" not in two.said
+
+
+async def test_one_that_cannot_reach_the_api_server_is_not_ready_and_stops_at_once(
+    start: Start, unreachable: Callable[[int], Path]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and never listens
+        one = await start(KUBECONFIG=str(unreachable(unused.getsockname()[1])))
+        url = await one.url()
+        code, text = await asyncio.to_thread(fetch, f"{url}/readyz")
+        assert (code, text) == (503, "the first lists are not complete\n")
+        assert (await asyncio.to_thread(fetch, f"{url}/healthz"))[0] == 200
+        assert await one.end() == 0
+        assert "Traceback" not in one.said
+
+
+async def test_a_port_that_is_taken_is_said(start: Start) -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        one = await start(SELDON_METRICS_PORT=str(port))
+        assert await one.process.wait() == 2
+        await one.says(f"python -m controller: cannot listen on port {port}: ")
+        assert "Traceback" not in one.said
+
+
+async def test_a_kubeconfig_that_does_not_exist_is_said(start: Start) -> None:
+    one = await start(KUBECONFIG="/nowhere/kubeconfig")
+    assert await one.process.wait() == 2
+    await one.says("/nowhere/kubeconfig: no such kubeconfig file")
+    assert "Traceback" not in one.said

@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from seldon_core.kube import logs
 from seldon_core.kube.errors import ConfigurationError
-from webhook import logs
 from webhook.check import check
 from webhook.server import CannotListen, serve
 from webhook.settings import check_options, serve_options

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from seldon_core.api.validate import validate
+from seldon_core.kube.logs import JSONFormatter
 from webhook.check import sample
-from webhook.logs import JSONFormatter
 from webhook.settings import check_options, serve_options
 
 REQUIRED = ["--namespace=n", "--mutating-configuration=m", "--validating-configuration=v"]

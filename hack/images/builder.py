@@ -13,7 +13,7 @@ from hack.cache import cache_dir
 from hack.cluster.kind import docker_answers
 from hack.console import capture, run_step, say
 from hack.images import base, settings
-from hack.images.catalogue import BASE_IMAGE, Image, declared_arguments, read_dockerfile
+from hack.images.catalogue import BASE_IMAGE, Image, declared_arguments, project_version, read_dockerfile
 from hack.tools import debian
 
 _PULL_TIMEOUT = 60
@@ -52,7 +52,10 @@ def _log(image: Image) -> Path:
 
 
 def _argument_flags(image: Image, pip: Mapping[str, str]) -> list[str]:
-    arguments = settings.build_arguments(pip, declared_arguments(read_dockerfile(image)))
+    declared = declared_arguments(read_dockerfile(image))
+    arguments = settings.build_arguments(pip, declared)
+    if "VERSION" in declared:
+        arguments["VERSION"] = project_version()
     return [flag for name, value in arguments.items() for flag in ("--build-arg", f"{name}={value}")]
 
 

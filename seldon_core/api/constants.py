@@ -37,13 +37,10 @@ BUILT_IN_TYPES: Final = {
     "AVERAGE_COMBINER": COMBINER,
 }
 ENDPOINT_TYPES: Final = ("REST", "GRPC")
-PARAMETER_TYPES: Final = ("INT", "FLOAT", "DOUBLE", "STRING", "BOOL")
-LOGGER_MODES: Final = ("all", "request", "response")
 
 # Containers that the controller adds to a pod; a user's container cannot have their names.
 ENGINE_CONTAINER_NAME: Final = "seldon-container-engine"
 TFSERVING_CONTAINER_NAME: Final = "tfserving"
-RESERVED_CONTAINER_NAMES: Final = (ENGINE_CONTAINER_NAME, TFSERVING_CONTAINER_NAME)
 # What the engine listens on by default: HTTP, gRPC and metrics.
 ENGINE_PORTS: Final = (8000, 5001, 5002)
 PODINFO_VOLUME: Final = "seldon-podinfo"

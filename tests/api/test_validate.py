@@ -309,6 +309,21 @@ def test_accepted(obj: Object) -> None:
         ),
         pytest.param(pod_of(container("tfserving")), [f"{C0}.name"], id="name-of-tfserving"),
         pytest.param(pod_of(container(env={"A": "1"})), [f"{C0}.env"], id="env-mapping"),
+        pytest.param(pod_of(container(env=["A=1"])), [f"{C0}.env[0]"], id="env-text"),
+        pytest.param(pod_of(container(env=[{"value": "1"}])), [f"{C0}.env[0].name"], id="env-nameless"),
+        pytest.param(
+            sdep(predictor(svcOrchSpec={"env": [{"name": "A", "value": 1}]})),
+            [f"{P0}.svcOrchSpec.env[0].value"],
+            id="env-of-the-engine",
+        ),
+        pytest.param(
+            pod_of(container(volumeMounts=[{"name": "data"}])), [f"{C0}.volumeMounts[0].mountPath"], id="mount-nowhere"
+        ),
+        pytest.param(
+            sdep(predictor(annotations={"seldon.io/svc-name": "s" * 64})),
+            [f"{P0}.annotations[seldon.io/svc-name]"],
+            id="svc-name-long",
+        ),
         pytest.param(pod_of(container(ports=9000)), [f"{C0}.ports"], id="ports-number"),
         pytest.param(pod_of(container(ports=[9000])), [f"{C0}.ports[0]"], id="port-number"),
         pytest.param(pod_of(container(ports=[{"name": "a"}])), [f"{C0}.ports[0].containerPort"], id="port-missing"),
@@ -412,6 +427,44 @@ def test_refused(obj: Any, expected: list[str]) -> None:
             id="no-quotes",
         ),
         pytest.param(
+            pod_of(container(env=[{"name": "THRESHOLD", "value": 0.5}])),
+            f'{C0}.env[0].value: 0.5: must be a string, not a number; put it in quotes: "0.5"',
+            id="quotes-in-env",
+        ),
+        pytest.param(
+            sdep(predictor(shadow="True")),
+            f'{P0}.shadow: "True": must be true or false, not a string; write true without quotes',
+            id="no-quotes-for-true",
+        ),
+        pytest.param(
+            sdep(predictor(shadow=1)),
+            f"{P0}.shadow: 1: must be true or false, not a number; write true or false",
+            id="true-or-false",
+        ),
+        pytest.param(
+            sdep(annotations=[]),
+            "spec.annotations: []: must be a mapping, not a list; "
+            'write it as lines of "key: value", indented below the field',
+            id="mapping",
+        ),
+        pytest.param(
+            sdep(name="___"),
+            'metadata.name: "___": must be lower-case letters, digits and dashes, begin with a letter and end '
+            "with a letter or digit, as Services are named after it; write a name such as my-model",
+            id="name-beyond-repair",
+        ),
+        pytest.param(
+            pod_of(container("c" * 64)),
+            f"{C0}.name: {short('c' * 64)}: has 64 characters, must have 63 at most, as containers and their Services "
+            "are named after it; shorten it",
+            id="name-too-long",
+        ),
+        pytest.param(
+            changed(sdep(), (f"{ONE_CONTAINER}.image", ...)),
+            f"{C0}.image: is required; add the image of the container, for example image: example.com/classifier:1.0",
+            id="image",
+        ),
+        pytest.param(
             sdep(predictor("p1", node(type="model"))),
             f'{P0}.graph.type: "model": must be one of UNKNOWN_TYPE, ROUTER, COMBINER, MODEL, TRANSFORMER, '
             "OUTPUT_TRANSFORMER; write MODEL",
@@ -509,6 +562,11 @@ def test_the_message_says_what_to_write(obj: Object, expected: str) -> None:
             pod_of(container(env=[{"name": "A", "value": value} for value in "12"])),
             [f'{C0}.env: "A": is set 2 times, of which the last counts; remove the others'],
             id="env-twice",
+        ),
+        pytest.param(
+            sdep(predictor(svcOrchSpec={"env": [{"name": "A"}, {"name": "A"}]})),
+            [f'{P0}.svcOrchSpec.env: "A": is set 2 times, of which the last counts; remove the others'],
+            id="env-of-the-engine-twice",
         ),
         pytest.param(
             sdep(predictor(labels={"seldon.io/model": "true"})),

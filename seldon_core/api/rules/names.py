@@ -124,7 +124,9 @@ def _bad_service_name(path: str, name: str) -> Finding:
 
 
 def _too_long(path: str, name: str, purpose: str) -> Finding:
-    return Finding(path, name, f"has {len(name)} characters, of {MAX_LENGTH} at most, as {purpose}", "shorten it")
+    return Finding(
+        path, name, f"has {len(name)} characters, must have {MAX_LENGTH} at most, as {purpose}", "shorten it"
+    )
 
 
 def _suggestion(name: str, example: str, *, letter_first: bool = False) -> str:

@@ -83,6 +83,7 @@ def status(plan: Plan, config: Config, observed: Observed, *, problems: Sequence
         "state": overall.state,
         "description": described,
         "observedGeneration": sdep["metadata"].get("generation", 0),
+        "predictors": len(sdep["spec"]["predictors"]),
         **_scale(plan, observed),
         "deploymentStatus": {
             name: {key: live.count(key) for key in ("replicas", "availableReplicas")}
@@ -116,6 +117,7 @@ def invalid_status(sdep: Object, findings: Iterable[Finding], *, now: str) -> Ob
         "state": FAILED,
         "description": message,
         "observedGeneration": sdep["metadata"].get("generation", 0),
+        "predictors": len(as_list(as_map(sdep.get("spec")).get("predictors"))),
         "conditions": sorted(conditions, key=lambda condition: condition["type"]),
     }
 

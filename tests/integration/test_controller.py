@@ -145,6 +145,23 @@ async def test_nothing_is_written_when_nothing_changed(operator: Path, world: Wo
         assert after == before
 
 
+async def test_what_others_write_into_the_status_is_no_reason_to_write_it_again_and_again(
+    operator: Path, world: World
+) -> None:
+    async with controlling(operator, world.namespace) as (controller, client):
+        await world.create(single())
+        await world.roll_out()
+        await world.state("Available")
+        extra = {"status": {"deploymentStatus": {"strange": {"replicas": 1}}, "state": "Failed"}}
+        await world.client.patch(
+            SELDONDEPLOYMENTS, "m", world.namespace, extra, content_type=MERGE_PATCH, subresource="status"
+        )
+        assert "strange" in (await world.state("Available"))["status"]["deploymentStatus"]
+        sent = writes(client)
+        await world.touch(controller)
+        assert writes(client) == sent
+
+
 async def test_what_a_successor_writes_first_changes_nothing(operator: Path, world: World) -> None:
     async with controlling(operator, world.namespace) as (controller, client):
         await world.create(pair())

@@ -35,6 +35,7 @@ def test_everything_is_available() -> None:
         "state": "Available",
         "description": "",
         "observedGeneration": 1,
+        "predictors": 1,
         "replicas": 1,
         "selector": "app=m-p-0-a,seldon-deployment-id=m",
         "deploymentStatus": {"m-p-0-a": {"replicas": 1, "availableReplicas": 1}},
@@ -266,7 +267,7 @@ def test_an_invalid_one_fails_with_the_findings_and_keeps_the_rest() -> None:
 def test_an_invalid_one_of_any_shape_gets_a_status() -> None:
     obj: Object = {"metadata": {"name": "m"}, "spec": [], "status": {"conditions": ["x", {"type": 3}]}}
     made = invalid_status(obj, [Finding("spec", [], "must be a mapping", "write one")], now=NOW)
-    assert made["state"] == "Failed"
+    assert (made["state"], made["predictors"]) == ("Failed", 0)
     assert [entry["type"] for entry in made["conditions"]] == ["Ready"]
 
 

@@ -20,10 +20,10 @@ async def test_it_is_not_ready_before_everything_is_listed(controller: Controlle
 
 async def test_it_is_alive_as_long_as_its_watches_hear_something(controller: Controller) -> None:
     assert controller.not_alive() is None
-    assert controller.not_alive(lambda: time.monotonic() + DEAF_SECONDS - 10) is None
-    assert controller.not_alive(lambda: time.monotonic() + DEAF_SECONDS + 10) == (
-        f"a watch has heard nothing for {DEAF_SECONDS + 10:.0f} s"
-    )
+    assert controller.not_alive(lambda: time.monotonic() + DEAF_SECONDS / 2) is None
+    problem = controller.not_alive(lambda: time.monotonic() + DEAF_SECONDS + 10)
+    assert problem is not None
+    assert problem.startswith("a watch has heard nothing for ")
 
 
 async def test_one_that_does_not_lead_queues_nothing(controller: Controller) -> None:

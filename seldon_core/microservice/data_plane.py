@@ -163,8 +163,9 @@ class DataPlane:
             for name in operation.naming:
                 if method := self._component.get(name):
                     column_names = yield from _optional(method.with_arguments(), None)
-                    given = None if column_names is None else list(column_names)
-                    break
+                    if column_names is not None:
+                        given = list(column_names)
+                        break
 
         def names(array: seldon.Array) -> list[Any]:
             same_shape = operation.keeps_names and getattr(request.payload, "shape", None) == array.shape

@@ -164,6 +164,12 @@ async def test_multipart_carries_meta_too() -> None:
             id="text",
         ),
         pytest.param(
+            {"content": TEXT, "headers": {"content-type": "application/xml"}},
+            415,
+            "Content-Type application/xml: send application/json",
+            id="xml",
+        ),
+        pytest.param(
             {"content": TEXT, "headers": {"content-encoding": "gzip"}},
             415,
             "Content-Encoding gzip: send the body uncompressed",

@@ -8,6 +8,7 @@ import pytest
 
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.errors import UsageError
+from seldon_core.user_model import SeldonComponent
 
 
 class Positional:
@@ -74,6 +75,16 @@ def test_a_method_is_called_as_it_wants_to_be(model: type, result: Any) -> None:
     assert method is not None
     payload: list[Any] = ["0"] if model is Compiled else [5]
     assert method.on_data(payload, ["a", "b"], {"puid": 1})() == result
+
+
+def test_only_what_a_class_overrides_is_a_method_of_it() -> None:
+    class Mine(SeldonComponent):
+        def tags(self) -> Any:
+            return {}
+
+    component = Component(Mine())
+    assert set(component.methods) == {"tags"}
+    assert component.inherits
 
 
 class Wrong:

@@ -160,6 +160,11 @@ class FeatureNames(Names):
         return ["f", "g"]
 
 
+class NoFeatureNames(Names):
+    def feature_names(self) -> Any:
+        raise SeldonNotImplementedError("not here")
+
+
 class FixedNames(Transforms):
     class_names = ("c", "d")
 
@@ -174,6 +179,7 @@ class FixedNames(Transforms):
         pytest.param(FixedNames, "predict", ["c", "d"], id="attribute"),
         pytest.param(Names, "transform_input", ["c", "d"], id="transform"),
         pytest.param(FeatureNames, "transform_input", ["f", "g"], id="feature-names"),
+        pytest.param(NoFeatureNames, "transform_input", ["c", "d"], id="feature-names-not-implemented"),
         pytest.param(FeatureNames, "predict", ["c", "d"], id="feature-names-are-not-for-predict"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Benchmarks: each says what it measures, beside what, and in which configuration."""

@@ -11,6 +11,7 @@ CHECK_SECONDS = 2.0
 # Probes come from several sides; the components need not be asked for each of them.
 REMEMBER_SECONDS = 0.5
 HEALTH_PATH = "/health/status"
+LOADED_PATH = "/ready"
 
 Check = Callable[[str, int], Awaitable[str | None]]
 
@@ -68,14 +69,42 @@ class Readiness:
         return f"node {self._addresses[host, port]!r} at {host}:{port}: {problem}" if problem else None
 
 
-async def accepts_connections(host: str, port: int) -> str | None:
-    """Check that something listens."""
+class AcceptsRequests:
+    """Check that something listens and does not say that it is still loading its model.
+
+    A wrapped class answers 503 at `/ready` until it has loaded. Whatever else is answered, and a component that is too
+    busy to answer, counts as loaded; it is asked once, and again after it has been gone.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: set[tuple[str, int]] = set()
+
+    async def __call__(self, host: str, port: int) -> str | None:
+        """Return what is wrong with the component, None when nothing is."""
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+        except OSError as error:
+            self._loaded.discard((host, port))
+            return str(error)
+        try:
+            if (host, port) not in self._loaded and await _answers_unavailable(reader, writer, host, port):
+                return f"loading: {LOADED_PATH} answers 503"
+        finally:
+            writer.close()
+        self._loaded.add((host, port))
+        return None
+
+
+async def _answers_unavailable(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int
+) -> bool:
     try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError as error:
-        return str(error)
-    writer.close()
-    return None
+        writer.write(f"GET {LOADED_PATH} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
+        async with asyncio.timeout(CHECK_SECONDS / 2):
+            status_line = await reader.readline()
+    except (OSError, TimeoutError, ValueError):
+        return False
+    return status_line.split(b" ")[1:2] == [b"503"]
 
 
 async def reports_health(host: str, port: int) -> str | None:

@@ -11,7 +11,7 @@ from seldon_core.engine.flags import Flags
 from seldon_core.engine.graph import Step
 from seldon_core.engine.metrics import EngineMetrics
 from seldon_core.engine.orchestrator import Orchestrator
-from seldon_core.engine.readiness import Readiness, accepts_connections, reports_health
+from seldon_core.engine.readiness import AcceptsRequests, Readiness, reports_health
 from seldon_core.engine.rest import Router, engine_routes, metrics_handler
 from seldon_core.transport.http_client import Pool
 from seldon_core.transport.http_server import HTTPServer
@@ -34,7 +34,7 @@ class Service:
         self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version)
         steps = list(predictor.root.steps())
         self._pools = {address: Pool(*address, budget=self._budget) for address in {(s.host, s.port) for s in steps}}
-        check = reports_health if flags.full_health_checks else accepts_connections
+        check = reports_health if flags.full_health_checks else AcceptsRequests()
         self._readiness = Readiness(steps, check)
         orchestrator = Orchestrator(
             predictor.root,

@@ -60,9 +60,9 @@ class Config:
     engine_metrics_port_name: str = "metrics"
     prometheus_path: str = "/prometheus"
     engine_user: int | None = 8888
-    engine_cpu_request: str = "500m"
+    engine_cpu_request: str = "100m"
     engine_cpu_limit: str = "500m"
-    engine_memory_request: str = "512Mi"
+    engine_memory_request: str = "128Mi"
     engine_memory_limit: str = "512Mi"
     full_health_checks: bool = False
     user_id: int | None = 8888

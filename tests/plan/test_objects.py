@@ -186,7 +186,7 @@ def test_the_engine_of_the_worked_example() -> None:
         "livenessProbe": "/live",
     }
     assert made["resources"] == {
-        "requests": {"cpu": "500m", "memory": "512Mi"},
+        "requests": {"cpu": "100m", "memory": "128Mi"},
         "limits": {"cpu": "500m", "memory": "512Mi"},
     }
     assert made["lifecycle"] == {"preStop": {"sleep": {"seconds": 3}}}

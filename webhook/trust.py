@@ -68,8 +68,8 @@ class Pace:
             authority used, where the old one still does.
     """
 
-    check: float = 10.0
-    retry: float = 5.0
+    check: float = 5.0
+    retry: float = 2.0
     propagation: float = 5.0
 
 

@@ -78,6 +78,7 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
     if not spec:
         return stored
     spec = dict(spec)
+    # Still open only where an endpoint says GRPC.
     _fill(spec, "transport", "grpc")
     metadata = dict(as_map(stored.get("metadata")))
     _fill(metadata, "namespace", "default")

@@ -37,29 +37,30 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def _proxies(nginx: str, directory: Path) -> Iterator[tuple[Nginx, Engine]]:
-    """Both contestants, in front of one backend."""
+def _proxies(nginx: str, directory: Path) -> Iterator[tuple[Engine, Nginx, Nginx]]:
+    """The contestants, in front of one backend."""
     with contextlib.ExitStack() as stack:
-        backend = stack.enter_context(Nginx(nginx, directory / "backend", answer=ANSWER))
+        backend = stack.enter_context(Nginx(nginx, directory / "backend", "backend", answer=ANSWER))
+        port = backend.port
         yield (
-            stack.enter_context(Nginx(nginx, directory / "proxy", upstream=backend.port)),
-            stack.enter_context(Engine(backend.port)),
+            stack.enter_context(Engine(port)),
+            stack.enter_context(Nginx(nginx, directory / "pooled", "nginx, pooled", upstream=port)),
+            stack.enter_context(Nginx(nginx, directory / "stock", "nginx, stock", upstream=port, pooled=False)),
         )
 
 
-def _measure(wrk: str, directory: Path, proxies: tuple[Nginx, Engine], seconds: float) -> None:
-    _, engine = proxies
+def _measure(wrk: str, directory: Path, proxies: tuple[Engine, Nginx, Nginx], seconds: float) -> None:
+    engine = proxies[0]
     _count_exactly(engine)
-    sys.stdout.write(f"{'connections':>11}  {'proxy':<7}{'requests/s':>11}{'CPU us/request':>16}{'p99 ms':>8}\n")
+    columns = ("connections", "proxy", "requests/s", "CPU us/request", "engine :", "p99 ms")
+    sys.stdout.write("{:>11}  {:<14}{:>11}{:>16}{:>10}{:>9}\n".format(*columns))
     for connections in CONNECTIONS:
-        costs: dict[str, float] = {}
-        for proxy in proxies:
-            run = _one_run(wrk, directory, proxy, connections, seconds)
-            costs[proxy.name] = run.cpu_microseconds
+        runs = {proxy.name: _one_run(wrk, directory, proxy, connections, seconds) for proxy in proxies}
+        for name, run in runs.items():
             rate, cost, p99 = run.requests / run.seconds, run.cpu_microseconds, run.p99_seconds * 1000
-            sys.stdout.write(f"{connections:>11}  {proxy.name:<7}{rate:>11,.0f}{cost:>16.1f}{p99:>8.2f}\n")
-            sys.stdout.flush()
-        sys.stdout.write(f"{'':>11}  {'ratio':<7}{'':>11}{costs['engine'] / costs['nginx']:>16.2f}\n")
+            ratio = runs[engine.name].cpu_microseconds / cost
+            sys.stdout.write(f"{connections:>11}  {name:<14}{rate:>11,.0f}{cost:>16.1f}{ratio:>10.2f}{p99:>9.2f}\n")
+        sys.stdout.flush()
     memory = engine.resident_bytes() / 1e6
     sys.stdout.write(f"engine: {memory:.1f} MB resident after {engine.served():,} requests\n")
 

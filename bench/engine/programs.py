@@ -65,10 +65,12 @@ def cpu_seconds(pids: list[int]) -> float:
 class Nginx:
     """An nginx with one worker: a backend that gives a constant answer, or a proxy in front of another port."""
 
-    name = "nginx"
-
-    def __init__(self, program: str, directory: Path, *, answer: str = "", upstream: int = 0) -> None:
+    def __init__(
+        self, program: str, directory: Path, name: str, *, answer: str = "", upstream: int = 0, pooled: bool = True
+    ) -> None:
+        self.name = name
         self._program = program
+        self._pooled = pooled
         self._directory = directory
         self._answer = answer
         self._upstream = upstream
@@ -101,8 +103,10 @@ class Nginx:
         content = f"default_type application/json; return 200 '{self._answer}';"
         upstream = ""
         if self._upstream:
-            upstream = f"upstream backend {{ server 127.0.0.1:{self._upstream}; keepalive 512; }}"
-            content = 'proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";'
+            pool = "keepalive 512;" if self._pooled else ""
+            upstream = f"upstream backend {{ server 127.0.0.1:{self._upstream}; {pool} }}"
+            reuse = 'proxy_http_version 1.1; proxy_set_header Connection "";' if self._pooled else ""
+            content = f"proxy_pass http://backend; {reuse}"
         scratch = "".join(
             f"{kind}_temp_path {self._directory}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

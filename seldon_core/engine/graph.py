@@ -126,6 +126,8 @@ class _Builder:
         if not isinstance(name, str) or not name:
             self._refuse(f"{path}.name", name, "a graph node must have a name", "name the container that serves it")
             return ""
+        if not name.isprintable():
+            self._refuse(f"{path}.name", name, "a name has no control characters", "use letters, digits and -")
         if name in self._names:
             self._refuse(f"{path}.name", name, "another node has the same name", "give every node a name of its own")
         self._names.add(name)
@@ -154,7 +156,7 @@ class _Builder:
         if kind != "REST":
             self._refuse(f"{path}.endpoint.type", kind, "is not served by this version", "use REST")
         host = endpoint.get("service_host") or ""
-        if not isinstance(host, str) or not host:
+        if not isinstance(host, str) or not host or not host.isprintable() or " " in host:
             value = endpoint.get("service_host", ABSENT)
             rule = "the host that serves the node must be known"
             self._refuse(f"{path}.endpoint.service_host", value, rule, "give a host name, such as localhost")

@@ -158,9 +158,10 @@ class Pool:
                 _, connection = await self._loop.create_connection(lambda: ClientConnection(self), self.host, self.port)
         except TimeoutError:
             error = UnreachableError(f"cannot connect to {peer} within {self._connect_seconds:g} s")
-        except OSError as cause:
+        except (OSError, ValueError) as cause:  # a ValueError for a name that no resolver can be asked for
+            code = cause.errno if isinstance(cause, OSError) else None
             # The resolver's errors have negative numbers, and words of their own.
-            why = os.strerror(cause.errno).lower() if cause.errno and cause.errno > 0 else str(cause)
+            why = os.strerror(code).lower() if code and code > 0 else str(cause)
             error = UnreachableError(f"cannot connect to {peer}: {why}")
         else:
             exchange.opening = None

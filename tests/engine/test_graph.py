@@ -98,6 +98,14 @@ ENDPOINT = {"service_host": "h", "httpPort": 1}
         pytest.param(None, "graph: null: a graph node must be an object;", id="null"),
         pytest.param([], "graph: []: a graph node must be an object;", id="list"),
         pytest.param({"type": M, "endpoint": ENDPOINT}, "graph.name: a graph node must have a name;", id="no name"),
+        pytest.param(
+            node("m\r\nx: y", 1), 'graph.name: "m\\r\\nx: y": a name has no control', id="line break in a name"
+        ),
+        pytest.param(
+            {"name": "m", "type": M, "endpoint": {**ENDPOINT, "service_host": "h\r\nx: y"}},
+            'graph.endpoint.service_host: "h\\r\\nx: y": the host that',
+            id="line break in a host",
+        ),
         pytest.param(node("m", 1, M, node("m", 2)), 'graph.children[0].name: "m": another node', id="name twice"),
         pytest.param(node("m", 1, "ROUTER"), 'graph.type: "ROUTER": is not served by this version;', id="router"),
         pytest.param(node("m", 1, "COMBINER"), 'graph.type: "COMBINER": is not served', id="combiner"),

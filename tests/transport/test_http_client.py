@@ -1,6 +1,7 @@
 """The HTTP client against peers that behave, and against those that do not."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -315,9 +316,12 @@ async def test_nobody_listens(make_pool: MakePool, free_port: int) -> None:
     assert pool.in_flight == 0
 
 
-async def test_a_name_that_nobody_has(make_pool: MakePool) -> None:
-    with pytest.raises(UnreachableError, match=r"cannot connect to no-such-host\.invalid:80: "):
-        await ask(make_pool(80, host="no-such-host.invalid"))
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 64 + ".invalid", "nul\0l"])
+async def test_a_name_that_nobody_has(make_pool: MakePool, host: str) -> None:
+    pool = make_pool(80, host=host)
+    with pytest.raises(UnreachableError, match=f"cannot connect to {re.escape(host)}:80: "):
+        await ask(pool)
+    assert pool.in_flight == 0
 
 
 @pytest.fixture

@@ -50,10 +50,12 @@ generate: venv ## Regenerate the files that are generated (the CRD)
 
 .PHONY: bench
 bench: venv ## Run the benchmarks
+	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine
 
 .PHONY: bench-smoke
 bench-smoke: venv ## Run each benchmark for a second
+	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine --seconds 1
 
 .PHONY: cluster
@@ -74,6 +76,6 @@ lock: LOCK := --universal --python-version 3.11 --generate-hashes --no-header --
 lock: ## Pin the requirements of images and continuous integration anew
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -c requirements/dev.txt -o requirements/microservice.txt
-	for image in engine operator; do \
+	for image in build engine operator; do \
 	  $(BIN)/uv pip compile -q requirements/$$image.in $(LOCK) -c requirements/dev.txt -o requirements/$$image.txt; \
 	done

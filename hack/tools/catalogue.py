@@ -74,11 +74,24 @@ def _kubernetes(command: str) -> GoProgram:
     return GoProgram(KUBERNETES_MODULE, f"./cmd/{command}", KUBERNETES_VERSION, stamp)
 
 
-def _kubernetes_minor() -> versions.Version:
+def _kubernetes_version() -> versions.Version:
     version = versions.parse(KUBERNETES_VERSION)
     if version is None:
         raise LookupError(f"{KUBERNETES_VERSION} is not a version")
     return version
+
+
+def _helm_stamp() -> str:
+    # Without a Kubernetes version of its own, helm takes charts to be rendered for Kubernetes 1.20.
+    major, minor, _ = _kubernetes_version()
+    module = "helm.sh/helm/v3"
+    variables = {f"{module}/internal/version.version": HELM_VERSION}
+    for package in ("pkg/chartutil", "pkg/lint/rules"):
+        variables |= {
+            f"{module}/{package}.k8sVersionMajor": str(major),
+            f"{module}/{package}.k8sVersionMinor": str(minor),
+        }
+    return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in variables.items())])
 
 
 TOOLS = {
@@ -96,7 +109,7 @@ TOOLS = {
             LinkTo("kube-node"),
             OnPath(
                 ("version", "--client"),
-                versions.within_one_minor(_kubernetes_minor()),
+                versions.within_one_minor(_kubernetes_version()),
                 f"within one minor version of {KUBERNETES_VERSION}",
             ),
         ),
@@ -106,7 +119,7 @@ TOOLS = {
                 TOOLS_MODULE,
                 "helm.sh/helm/v3/cmd/helm",
                 HELM_VERSION,
-                f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM_VERSION}",
+                _helm_stamp(),
             ),
             OnPath(("version", "--short"), lambda version: version >= (3, 14, 0), "3.14 or newer"),
         ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from hack.cache import cache_dir, locked
 from hack.console import Failure, capture, run_step, say
 
-# Programs the local cluster and the image builds need, and the packages that hold them.
+# Programs that the local cluster, the image builds and the benchmarks need, and the packages that hold them.
 PACKAGES = {
     "buildah": "buildah",
     "conntrack": "conntrack",
@@ -21,10 +21,12 @@ PACKAGES = {
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "nft": "nftables",
+    "nginx": "nginx-light",
     "openssl": "openssl",
     "runc": "runc",
     "setpriv": "util-linux",
     "unshare": "util-linux",
+    "wrk": "wrk",
 }
 _CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -121,7 +121,7 @@ def test_an_invalid_graph_is_refused_with_path_rule_and_remedy(shell: Shell, tmp
 
     refused = shell.run("kubectl", "--namespace", shell.namespace, "apply", "--filename", str(broken))
     assert refused.returncode != 0
-    assert "spec.predictors[0].graph.name: classifer: " in refused.stderr
+    assert 'spec.predictors[0].graph.name: "classifer": ' in refused.stderr
     assert "container" in refused.stderr
     assert "classifier" in refused.stderr, "the remedy names what is there"
     assert "Traceback" not in refused.stderr

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,10 @@ def test_an_invalid_graph_is_refused_with_path_rule_and_remedy(shell: Shell, tmp
     assert "classifier" in refused.stderr, "the remedy names what is there"
     assert "Traceback" not in refused.stderr
     assert not shell.get("seldondeployments")["items"]
+
+
+def test_a_user_looks_around_as_the_readme_says() -> None:
+    script = 'eval "$(python3 -m hack.cluster env)"\nkubectl --namespace models get seldondeployments,pods\n'
+    done = subprocess.run(["bash", "-eu"], input=script, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"seldon-model +Available +True", done.stdout)

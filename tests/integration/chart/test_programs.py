@@ -5,19 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.rendering import OPERATOR_KEY, Rendered
+from tests.chart.rendering import OPERATOR_KEY, Object, Rendered
 from tests.integration.chart.programs import Calls, Programs, free_ports
 from tests.integration.chart.releases import (
     ADMISSION,
     CREATED,
+    OK,
     VERSIONS,
     WEBHOOKS,
     Cluster,
     Release,
     manifest,
+    object_path,
+    wait_for,
 )
 
 CONTROLLER, WEBHOOK, CHECK = "seldon-controller-manager", "seldon-webhook", "seldon-webhook-check"
+OPERATORS = {CONTROLLER, WEBHOOK, "seldon-webhook-service"}
 INVALID = 422
 
 
@@ -32,10 +36,16 @@ class Installed:
 
 
 @pytest.fixture
-def installed(cluster: Cluster, release: Release, tmp_path: Path) -> Installed:
+def operator_values() -> Object:
+    """What is set besides the ports."""
+    return {}
+
+
+@pytest.fixture
+def installed(cluster: Cluster, release: Release, tmp_path: Path, operator_values: Object) -> Installed:
     """A release on free ports, with its hook's permissions, whose Service leads to this machine."""
     port, metrics_port = free_ports(2)
-    values = {OPERATOR_KEY: {"webhook": {"port": port}, "metrics": {"port": metrics_port}}}
+    values = {OPERATOR_KEY: {"webhook": {"port": port}, "metrics": {"port": metrics_port}, **operator_values}}
     release.install(values=values)
     rendered = cluster.helm.template(values, namespace=release.namespace)
     _install_hook_permissions(cluster, rendered, release.namespace)
@@ -116,3 +126,64 @@ def test_what_the_webhook_and_the_check_call_is_what_they_may(installed: Install
     }
     assert _calls(installed, CHECK).forbidden() == []
     assert _calls(installed, CHECK).made() == _granted(programs.rendered, CHECK)
+
+
+def _rename_predictor(cluster: Cluster, path: str) -> bool:
+    """Whether it could be stored before somebody else, the controller, wrote the object."""
+    found = cluster.check("GET", path)
+    found["spec"]["predictors"][0]["name"] = "renamed"
+    return cluster.call("PUT", path, found)[0] == OK
+
+
+@pytest.mark.parametrize("operator_values", [{}, {"singleNamespace": True}], ids=["cluster-wide", "single namespace"])
+def test_what_the_controller_calls_is_what_it_may(installed: Installed, operator_values: Object) -> None:
+    cluster, programs = installed.cluster, installed.programs
+    for plural in WEBHOOKS:  # nobody answers for them in this test
+        cluster.check("DELETE", f"{ADMISSION}/{plural}")
+    namespace = installed.namespace if operator_values else cluster.namespace()
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    services = f"/api/v1/namespaces/{namespace}/services"
+
+    def built(plural: str = deployments) -> set[str]:
+        found = [item["metadata"] for item in cluster.check("GET", plural)["items"]]
+        return {item["name"] for item in found} - OPERATORS
+
+    with programs.running(CONTROLLER, installed.metrics_port):
+        wait_for(lambda: cluster.post(namespace, manifest())[0] == CREATED)
+        wait_for(lambda: built() == {"model-example-0-classifier"})
+        wait_for(lambda: _rename_predictor(cluster, object_path(namespace)))
+        wait_for(lambda: "model-renamed-0-classifier" in built())
+        _become_available(cluster, f"{deployments}/model-renamed-0-classifier")
+        wait_for(lambda: _collect_garbage(cluster, f"{deployments}/model-example-0-classifier"))
+        wait_for(lambda: built() == {"model-renamed-0-classifier"})
+        wait_for(lambda: built(services) == {"model-renamed", "model-renamed-classifier"})
+    calls = _calls(installed, CONTROLLER)
+    assert calls.forbidden() == []
+    assert _granted(programs.rendered, "seldon-manager") - calls.made() == {
+        # Server-side apply is a PATCH, and needs this where it creates.
+        ("create", "apps/deployments"),
+        ("create", "/services"),
+        # Asked for by OwnerReferencesPermissionEnforcement, which is on here.
+        ("update", "machinelearning.seldon.io/seldondeployments/finalizers"),
+    }
+
+
+def _become_available(cluster: Cluster, deployment: str) -> None:
+    """Say of a Deployment what its controller would, once its pods are ready."""
+    found = cluster.check("GET", deployment)
+    replicas = found["spec"]["replicas"]
+    found["status"] = {
+        "observedGeneration": found["metadata"]["generation"],
+        "conditions": [{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}],
+        **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas),
+    }
+    cluster.check("PUT", f"{deployment}/status", found)
+
+
+def _collect_garbage(cluster: Cluster, path: str) -> bool:
+    """Finish a foreground deletion, once it is asked for, as the garbage collector would."""
+    found = cluster.check("GET", path)
+    if "deletionTimestamp" not in found["metadata"]:
+        return False
+    found["metadata"]["finalizers"] = []
+    return cluster.call("PUT", path, found)[0] == OK

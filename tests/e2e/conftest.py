@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from hack.cluster import kill_container as kill_by_id
 from hack.cluster import user_environment
 

@@ -114,7 +114,8 @@ def main(arguments: Sequence[str]) -> int:
     serve(shell, examples / "iris" / "seldon-deployment.yaml", "iris")
     predict(shell, "iris-default", examples / "iris" / "request.json")
     say(
-        "The cluster is up: `eval $(python3 -m hack.cluster env)` points kubectl and helm to it, `make down` removes it."
+        'The cluster is up. To look around: eval "$(python3 -m hack.cluster env)" (kubectl and helm then use it); '
+        "to remove it: make down"
     )
     return 0
 

@@ -72,7 +72,7 @@ down: ## Remove the local cluster and everything that it put on the machine
 	$(PYTHON) -m hack.cluster down
 
 .PHONY: lock
-lock: LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+lock: LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: ## Pin the requirements of images and continuous integration anew
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile -q pyproject.toml $(LOCK) -c requirements/dev.txt -o requirements/microservice.txt

@@ -45,7 +45,7 @@ class Authority:
         return self._pair.certificate
 
     def issue(self, name: str, user: str, groups: Sequence[str] = (), *, hosts: Sequence[str] = ()) -> Pair:
-        """Return a certificate for clients, and for a server where hosts are given; made once per name.
+        """Return a certificate for clients, and for a server where hosts are given; kept until asked for otherwise.
 
         Arguments:
             name: the name of the files.
@@ -54,11 +54,16 @@ class Authority:
             hosts: the DNS names and IP addresses that the server is reached by.
         """
         pair = _pair(self.directory, name)
-        if not pair.certificate.exists():
-            usage = "clientAuth,serverAuth" if hosts else "clientAuth"
-            extensions = ["basicConstraints=critical,CA:FALSE", f"extendedKeyUsage={usage}"]
-            if hosts:
-                extensions.append(f"subjectAltName={alternative_names(hosts)}")
+        usage = "clientAuth,serverAuth" if hosts else "clientAuth"
+        extensions = ["basicConstraints=critical,CA:FALSE", f"extendedKeyUsage={usage}"]
+        if hosts:
+            extensions.append(f"subjectAltName={alternative_names(hosts)}")
+        # What was asked for lies beside the certificate: asked for something else, it is made anew.
+        request = "\n".join([subject(user, groups), *extensions])
+        asked = pair.certificate.with_suffix(".request")
+        if not pair.certificate.exists() or not asked.exists() or asked.read_text() != request:
+            pair.certificate.unlink(missing_ok=True)
+            asked.write_text(request)
             _certify(pair, subject(user, groups), extensions, signer=self._pair)
         return pair
 

@@ -59,13 +59,13 @@ class KindCluster:
         capture(export)
 
     def down(self) -> None:
-        """Delete the cluster and its kubeconfig.
+        """Delete the cluster; only the logs stay.
 
         Raises:
             Failure: kind fails.
         """
         capture([find("kind"), "delete", "cluster", "--name", _NAME, "--kubeconfig", self.layout.kubeconfig])
-        self.layout.kubeconfig.unlink(missing_ok=True)
+        self.layout.remove_all_but_logs()
 
     def status(self) -> bool:
         """Print whether the cluster is there, and return it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,3 +127,13 @@ class Layout:
     def node_address(self) -> str:
         """The node's address on the link; the API server listens there."""
         return str(self._link_base + 2)
+
+    def remove_all_but_logs(self) -> None:
+        """Remove the cluster's folder, except for what may still explain what happened."""
+        for entry in self.root.glob("*"):
+            if entry == self.logs:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()

@@ -87,7 +87,7 @@ class LocalCluster:
         """
         _require_root()
         # The kubelet first: it would start again what is killed next.
-        for name in sorted(self.processes.names(), key=_stop_order):
+        for name in sorted(self.processes.names(), key=stop_order):
             say(f"stopping {name}")
             self.processes.stop(name)
             if name == "kubelet":
@@ -102,9 +102,7 @@ class LocalCluster:
         network.down(self.layout)
         remains.unmount(self.layout)
         shutil.rmtree(self.layout.run, ignore_errors=True)
-        for entry in self.layout.root.glob("*"):
-            if entry != self.layout.logs:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.layout.remove_all_but_logs()
 
     def status(self) -> bool:
         """Print what runs; return whether everything does."""
@@ -308,7 +306,7 @@ def _require_root() -> None:
         raise Failure("the local cluster without Docker needs root on Linux; start Docker, or run this as root")
 
 
-def _stop_order(name: str) -> int:
+def stop_order(name: str) -> int:
     order = ["kubelet", "kube-proxy", "coredns", "containerd", "kube-scheduler", "kube-controller-manager"]
     return order.index(name) if name in order else len(order) + (name == "etcd")
 

@@ -88,10 +88,10 @@ def load(names: Sequence[str]) -> None:
     Raises:
         Failure: the cluster is not up, or a build fails.
     """
-    archives = build(names)
     layout = Layout.current()
     if not layout.kubeconfig.exists():
         raise Failure("the local cluster is not up; run `python3 -m hack.cluster up`")
+    archives = build(names)
     cluster, record = current(), layout.root / "images.json"
     loaded: dict[str, str] = json.loads(record.read_text()) if record.exists() else {}
     for name, archive in archives.items():

@@ -98,7 +98,8 @@ class DaemonlessBuilder:
             "TMPDIR": str(cache_dir() / "images" / "tmp"),
         }
         self._command = [program, "--root", str(store / "root"), "--runroot", str(store / "run")]
-        (cache_dir() / "images" / "tmp").mkdir(parents=True, exist_ok=True)
+        for folder in (store, cache_dir() / "images" / "tmp"):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def prepare(self) -> str:
         """Have the base image in the store: the registry's where it can be reached, else one of Debian packages."""

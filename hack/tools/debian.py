@@ -68,7 +68,7 @@ def ensure(programs: Iterable[str]) -> None:
     if os.geteuid() != 0 or not on_path("apt-get"):
         raise Failure(f"missing: {', '.join(missing)}; install them as root, on Debian with: {by_hand}")
     with locked("apt"):
-        say(f"installing Debian packages: {' '.join(missing)}")
+        say(f"installing Debian packages, which stay until you remove them: {' '.join(missing)}")
         _update_lists()
         log = cache_dir() / "logs" / "apt-install.log"
         install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]

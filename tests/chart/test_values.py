@@ -224,6 +224,12 @@ def test_a_value_has_its_effect(helm: Helm, default: Rendered, case: Case) -> No
     assert case.see(helm.operator(nested(case.path, case.value))) == case.expected
 
 
+def test_large_numbers_are_written_out(helm: Helm) -> None:
+    large = {"managerUserID": 1000650000, "manager": {"memoryLimit": 4000000000}, "executor": {"user": 1000660000}}
+    text = helm.operator({"crd": {"create": False}, **large}).text
+    assert [text.count(number) for number in ("1000650000", "4000000000", "1000660000")] == [3, 1, 1]
+
+
 @pytest.mark.parametrize(("path", "value", "variable", "field", "expected"), READ, ids=lambda part: str(part)[:40])
 def test_the_controller_reads_what_the_value_says(
     helm: Helm, default: Rendered, path: str, value: Any, variable: str, field: str, expected: Any

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import pytest
 import uvloop
 
+PATIENCE = 20.0  # seconds after which something that a test waits for is not going to happen
+
 
 @dataclass(frozen=True)
 class RawResponse:
@@ -39,17 +41,19 @@ class RawClient:
         return await self.response()
 
     async def response(self, *, head_only: bool = False) -> RawResponse:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
-        headers = dict(line.split(": ", 1) for line in head[1:])
-        length = 0 if head_only else int(headers.get("content-length", "0"))
-        return RawResponse(int(head[0].split()[1]), headers, await self.reader.readexactly(length))
+        async with asyncio.timeout(PATIENCE):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+            headers = dict(line.split(": ", 1) for line in head[1:])
+            length = 0 if head_only else int(headers.get("content-length", "0"))
+            return RawResponse(int(head[0].split()[1]), headers, await self.reader.readexactly(length))
 
     async def rest(self) -> bytes:
         """Everything up to the end of the connection, however it ends."""
         received = b""
         with contextlib.suppress(ConnectionError):
-            while piece := await self.reader.read(1 << 16):
-                received += piece
+            async with asyncio.timeout(PATIENCE):
+                while piece := await self.reader.read(1 << 16):
+                    received += piece
         return received
 
     def close(self) -> None:
@@ -130,7 +134,7 @@ def http_answer(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that the event loop is going to bring about."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
             await asyncio.sleep(0.002)
 

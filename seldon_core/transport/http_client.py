@@ -142,7 +142,6 @@ class Pool:
     def repeat(self, exchange: Exchange) -> None:
         """Send an exchange once more, whose reused connection had ended; not on another one that is as old."""
         if exchange.receiver is not None:
-            exchange.repeatable = False
             exchange.connection = None
             self._open(exchange)
 

@@ -618,6 +618,7 @@ async def test_draining_answers_requests_sent_ahead(serve, connect) -> None:
         await client.send(b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n")
         await until(lambda: bool(later.waiting))
         draining = asyncio.ensure_future(server.drain(20))
+        await until(lambda: server.draining)
         for path in (b"/1", b"/2"):
             await until(lambda: bool(later.waiting))
             later.answer()

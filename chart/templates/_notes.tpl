@@ -7,33 +7,33 @@ Seldon Core {{ .Chart.AppVersion }} is installed in namespace {{ $namespace }}.
 {{- end }}
 It serves SeldonDeployments {{ include "seldon-core-operator.scopeInWords" . }}.
 
-Deploy a model:
+Deploy a model (the block can be pasted as it is):
 {{ if not .Values.singleNamespace }}
-  kubectl create namespace {{ $models }}
+kubectl create namespace {{ $models }}
 {{- end }}
-  kubectl apply --namespace {{ $models }} -f - <<EOF
-  apiVersion: machinelearning.seldon.io/v1
-  kind: SeldonDeployment
-  metadata:
-    name: seldon-model
-    {{- with .Values.controllerId }}
-    labels:
-      seldon.io/controller-id: {{ . | quote }}
-    {{- end }}
-  spec:
-    predictors:
-    - name: example
-      replicas: 1
-      graph:
-        name: classifier
-        type: MODEL
-      componentSpecs:
-      - spec:
-          containers:
-          - name: classifier
-            image: seldonio/mock_classifier:1.0
-  EOF
-  kubectl wait --namespace {{ $models }} --for=jsonpath='{.status.state}'=Available --timeout=5m seldondeployment/seldon-model
+kubectl apply --namespace {{ $models }} -f - <<EOF
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata:
+  name: seldon-model
+  {{- with .Values.controllerId }}
+  labels:
+    seldon.io/controller-id: {{ . | quote }}
+  {{- end }}
+spec:
+  predictors:
+  - name: example
+    replicas: 1
+    graph:
+      name: classifier
+      type: MODEL
+    componentSpecs:
+    - spec:
+        containers:
+        - name: classifier
+          image: seldonio/mock_classifier:1.0
+EOF
+kubectl wait --namespace {{ $models }} --for=jsonpath='{.status.state}'=Available --timeout=5m seldondeployment/seldon-model
 
 Ask it for a prediction:
 
@@ -86,7 +86,8 @@ without the label seldon.io/controller-id
 {{- $namespace := include "seldon-core-operator.namespace" . -}}
 {{- $warnings = append $warnings (printf "label the namespace if a cluster-wide operator runs as well, or both will serve it: kubectl label namespace %s seldon.io/controller-id=%s" $namespace $namespace) -}}
 {{- end -}}
-{{- range $warnings }}
-  - {{ . }}
+{{- range $index, $warning := $warnings }}
+{{- if $index }}
+{{ end }}  - {{ $warning }}
 {{- end -}}
 {{- end -}}

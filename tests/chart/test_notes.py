@@ -15,7 +15,7 @@ DEFAULT: dict[str, Any] = {}
 
 
 def _manifest(text: str) -> dict[str, Any]:
-    match = re.search(r"-f - <<EOF\n(.*?)\n  EOF\n", text, re.DOTALL)
+    match = re.search(r"-f - <<EOF\n(.*?)\nEOF\n", text, re.DOTALL)
     assert match is not None
     return dict(yaml.safe_load(match[1]))
 
@@ -73,7 +73,7 @@ def test_the_first_model_is_one_that_this_operator_serves(
 ) -> None:
     text = notes({OPERATOR_KEY: values})
     assert f"It serves SeldonDeployments {scope}." in text
-    assert f"  kubectl apply --namespace {namespace} -f - <<EOF\n" in text
+    assert f"\nkubectl apply --namespace {namespace} -f - <<EOF\n" in text
     assert (f"kubectl create namespace {namespace}\n" in text) == (namespace == "models")
     assert _manifest(text)["metadata"].get("labels", {}).get("seldon.io/controller-id") == label
 

@@ -1,6 +1,7 @@
 """The engine over real sockets, in front of components that the test controls."""
 
 import asyncio
+import gc
 import json
 import re
 import uuid
@@ -10,7 +11,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from seldon_core.engine.orchestrator import Run
 from seldon_core.engine.service import Service
+from seldon_core.transport.http_client import Exchange, Response
+from seldon_core.transport.http_server import Reply, Request
 from tests.engine.conftest import node
 from tests.http_peers import Peer, RawClient, answering, http_answer, until
 
@@ -440,6 +444,28 @@ async def test_large_bodies_leave_the_budget_as_they_found_it(run_engine, connec
         for _ in range(3):
             assert (await client.ask(request(body))).body == body
         await until(lambda: engine._budget.used == 0)
+
+
+async def test_nothing_of_a_request_is_left_behind(run_engine, connect) -> None:
+    """A request is made of no cycles: without the garbage collector nothing piles up."""
+    kinds = (Run, Request, Reply, Exchange, Response)
+
+    def alive() -> list[object]:
+        return [item for item in gc.get_objects() if isinstance(item, kinds)]
+
+    gc.collect()
+    before = len(alive())
+    gc.disable()
+    try:
+        async with echoing().running() as peer, run_engine(node("m", peer.port)) as engine:
+            client = await connect(engine.http_port)
+            for _ in range(20):
+                assert (await client.ask(request())).status == 200
+            client.close()
+            await until(lambda: not engine._server.connections)
+            assert len(alive()) == before
+    finally:
+        gc.enable()
 
 
 # Counting.

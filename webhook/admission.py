@@ -169,7 +169,8 @@ def answer(request: Request, decision: Decision) -> dict[str, Any]:
 
 def _status(request: Request, errors: Sequence[Finding]) -> dict[str, Any]:
     """Return the Status that the user's client shows: some print the message, others the causes."""
-    lines = [str(finding) for finding in errors[:SHOWN]] + _more(len(errors), "error")
+    more = _more(len(errors), "error")
+    lines = [str(finding) for finding in errors[:SHOWN]] + more
     causes = [
         {
             "reason": "FieldValueRequired" if finding.value is ABSENT else "FieldValueInvalid",
@@ -178,7 +179,9 @@ def _status(request: Request, errors: Sequence[Finding]) -> dict[str, Any]:
         }
         for finding in errors[:SHOWN]
     ]
-    causes += [{"reason": "FieldValueInvalid", "field": "", "message": text} for text in _more(len(errors), "error")]
+    causes += [
+        {"reason": "FieldValueInvalid", "field": "spec", "message": text} for text in _more(len(errors), "error")
+    ]
     return {
         "status": "Failure",
         "code": 422,

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from webhook.admission import BadReview, Decide, Decision, Request, answer, parse
+from webhook.admission import SHOWN, BadReview, Decide, Decision, Request, answer, parse
 from webhook.metrics import Metrics
 
 # The API server takes objects of up to 3 MiB; a review of an update holds two of them.
@@ -133,6 +133,7 @@ def _log_refusal(name: str, request: Request, decision: Decision) -> None:
         "user": request.user,
         "namespace": request.namespace,
         "object": request.name,
-        "findings": [str(finding) for finding in decision.errors],
+        "errors": len(decision.errors),
+        "findings": [str(finding) for finding in decision.errors[:SHOWN]],
     }
     _log.info("refused", extra=extra)

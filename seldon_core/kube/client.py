@@ -42,6 +42,9 @@ _RETRIES = 4
 _RETRY_AFTER_LIMIT = 10.0
 # A kubeconfig's credentials are read again when the server refuses them, at most this often.
 _RECONNECT_INTERVAL = 5.0
+# A connection that is dropped in the middle of a request says goodbye over TLS in the background, where nothing can
+# wait for it but time.
+_FAREWELL = 0.25
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Client:
         self._connection: Connection | None = None
         self._connected_at = 0.0
         self._connecting = asyncio.Lock()
+        self._dropped_at = 0.0
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,6 +109,7 @@ class Client:
         assert self._session is not None
         await self._session.close()
         self._session = None
+        await asyncio.sleep(max(0.0, self._dropped_at + _FAREWELL - time.monotonic()))
 
     # Reading
 
@@ -379,7 +384,11 @@ class Client:
                     after = parse_retry_after(response.headers.get("Retry-After"))
                     raise error_from_body(response.status, await response.read(), retry_after=after)
                 yield response
+        except asyncio.CancelledError:
+            self._dropped_at = time.monotonic()
+            raise
         except TimeoutError as error:
+            self._dropped_at = time.monotonic()
             raise Unreachable(f"{call.method} {call.path}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{call.method} {call.path}: {error or type(error).__name__}") from error

@@ -39,6 +39,12 @@ def is_list(request: web.BaseRequest) -> bool:
     return request.method == "GET" and "limit" in request.query
 
 
+def abort(response: aiohttp.ClientResponse) -> None:
+    """Drop its connection, if it still has one: a goodbye over TLS could outlast the event loop."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+
+
 class FaultProxy:
     """A proxy in plain HTTP that speaks to the API server as its administrator; an async context manager.
 
@@ -61,6 +67,7 @@ class FaultProxy:
         self.flowing.set()
         self.kubeconfig = directory / "proxy.kubeconfig"
         self._control_plane = control_plane
+        self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
 
     async def __aenter__(self) -> Self:
         self._upstream = await connect(str(self._control_plane.kubeconfig))
@@ -76,6 +83,9 @@ class FaultProxy:
     ) -> None:
         self.flowing.set()
         await self._runner.cleanup()
+        for response in await asyncio.gather(*self._opening, return_exceptions=True):
+            if isinstance(response, aiohttp.ClientResponse):
+                abort(response)
         await self._session.close()
 
     async def listen(self, port: int) -> None:
@@ -128,14 +138,19 @@ class FaultProxy:
         headers = {
             name: value for name, value in request.headers.items() if name in ("Content-Type", "Accept", "User-Agent")
         }
-        async with self._session.request(
-            request.method,
-            self._upstream.url + request.path_qs,
-            data=await request.read(),
-            headers=headers,
-            ssl=self._upstream.ssl,
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as upstream:
+        opening = asyncio.ensure_future(
+            self._session.request(
+                request.method,
+                self._upstream.url + request.path_qs,
+                data=await request.read(),
+                headers=headers,
+                ssl=self._upstream.ssl,
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        )
+        self._opening.add(opening)
+        async with await asyncio.shield(opening) as upstream:
+            self._opening.discard(opening)
             response = web.StreamResponse(
                 status=upstream.status, headers={"Content-Type": upstream.headers["Content-Type"]}
             )
@@ -152,4 +167,5 @@ class FaultProxy:
                     await self.flowing.wait()
             finally:
                 self.streams.discard(response)
+                abort(upstream)
             return response

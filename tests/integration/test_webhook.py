@@ -96,13 +96,13 @@ class Installation:
         }
         await self.client.apply(service, field_manager="chart")
         for kind, path in (("Mutating", "/mutate"), ("Validating", "/validate")):
-            await self.client.create(self._configuration(kind, path))
+            await self.client.create(self.configuration(kind, path))
 
     async def uninstall(self) -> None:
         for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS):
             await self.client.delete(resource, self.name)
 
-    def _configuration(self, kind: str, path: str) -> dict[str, Any]:
+    def configuration(self, kind: str, path: str) -> dict[str, Any]:
         webhook = {
             "name": f"{kind.lower()}.machinelearning.seldon.io",
             "admissionReviewVersions": ["v1"],
@@ -342,7 +342,7 @@ async def test_a_missing_configuration_is_named_and_awaited(installation: Instal
         assert (await replica.get("/healthz"))[0] == 200
         with pytest.raises(NotFound):
             await installation.client.get(VALIDATING_WEBHOOKS, installation.name)
-        await installation.client.create(installation._configuration("Validating", "/validate"))
+        await installation.client.create(installation.configuration("Validating", "/validate"))
         await until(replica.ready)
 
 

@@ -24,7 +24,6 @@ KUBELET_PORT = 10250
 KUBELET_HEALTH_PORT = 10248
 PROXY_HEALTH_PORT = 10256
 DNS_HEALTH_PORT = 8181
-NETWORK_NAME = "pods"
 
 
 def containerd(layout: Layout, cni_plugins: Path) -> str:
@@ -74,7 +73,7 @@ def pod_network(layout: Layout) -> dict[str, Any]:
         "dataDir": str(layout.run / "cni"),
     }
     bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "hairpinMode": True, "ipam": addresses}
-    return {"cniVersion": "0.4.0", "name": f"{NETWORK_NAME}-{layout.identity}", "plugins": [bridge]}
+    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge]}
 
 
 def kubelet(layout: Layout, authority: Path, server: Pair, resolv_conf: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ SERVICE_RANGE = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
 DNS_SERVICE = "10.96.0.10"
 PAUSE_IMAGE = "seldon-core.local/pause:1"
+RUN = Path("/run")
 BRIDGE = "pods0"
 UPLINK = "uplink0"
 
@@ -81,12 +82,17 @@ class Layout:
     @property
     def run(self) -> Path:
         """The folder of what a reboot removes: short, because the paths of sockets are limited to 107 bytes."""
-        return Path("/run") / f"seldon-core-{self.identity}"
+        return RUN / f"seldon-core-{self.identity}"
 
     @property
     def network_namespace(self) -> Path:
         """The file that holds the node's network namespace open."""
         return self.run / "netns"
+
+    @property
+    def mount_namespace(self) -> Path:
+        """The file that holds the node's mount namespace open."""
+        return self.run / "mounts"
 
     @property
     def containerd_socket(self) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from hack.apiserver import Access
 from hack.cache import write_if_changed
 from hack.certificates import Authority, Pair, signing_keys
-from hack.cluster import configuration, network, pause, remains
+from hack.cluster import configuration, filesystem, machine, network, pause, remains
 from hack.cluster.layout import (
     API_SERVICE,
     CLUSTER_DOMAIN,
@@ -57,7 +57,7 @@ class LocalCluster:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.processes = Processes(layout.records, layout.logs, prefix=network.enter(layout))
+        self.processes = Processes(layout.records, layout.logs, prefix=_enter(layout))
 
     def up(self) -> None:
         """Bring the cluster up, or complete what runs of it; ends when a pod could be scheduled.
@@ -69,6 +69,7 @@ class LocalCluster:
         debian.ensure(_PROGRAMS)
         tools = {name: find(name) for name in ("etcd", "kube-apiserver", "kube-node", "coredns", "pause", "kubectl")}
         say("starting the network, etcd and the API server")
+        filesystem.up(self.layout)
         network.up(self.layout)
         access = self._start_api_server(tools)
         say("starting the controllers, containerd, the kubelet, the proxy and DNS")
@@ -98,10 +99,11 @@ class LocalCluster:
             lambda: not remains.kill(network.process_ids(self.layout)),
             timeout=20,
         )
-        remains.remove_traces(self.layout)
         network.down(self.layout)
+        filesystem.down(self.layout)
         remains.unmount(self.layout)
         shutil.rmtree(self.layout.run, ignore_errors=True)
+        machine.restore(self.layout)
         self.layout.remove_all_but_logs()
 
     def status(self) -> bool:
@@ -215,6 +217,7 @@ class LocalCluster:
             f"--root-ca-file={authority.certificate}",
             f"--service-account-private-key-file={signing}",
             "--use-service-account-credentials=true",
+            f"--flex-volume-plugin-dir={layout.kubelet / 'volume-plugins'}",
         ]
         command: list[str | Path] = [kube_node, "kube-controller-manager", *common, *access, *own]
         self.processes.ensure("kube-controller-manager", command, configuration=[manager])
@@ -299,6 +302,11 @@ class LocalCluster:
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         self.processes.wait_ready("kube-controller-manager", lambda: access.call("GET", account)[0] == 200)
         self.processes.wait_ready("kube-scheduler", lambda: True)
+
+
+def _enter(layout: Layout) -> list[str]:
+    """What to put before a command so that it runs with the node's network and mounts."""
+    return ["nsenter", f"--net={layout.network_namespace}", f"--mount={layout.mount_namespace}", "--"]
 
 
 def _require_root() -> None:

@@ -5,8 +5,6 @@ Only two things are put on the machine itself: a link to that namespace and one 
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 from hack.cluster import configuration
@@ -14,21 +12,6 @@ from hack.cluster.layout import BRIDGE, POD_GATEWAY, UPLINK, Layout
 from hack.console import capture
 
 _PREFIX_OF_PODS = 24
-# What the kubelet and we change of the machine's settings; put back by `down`.
-_SETTINGS = (
-    "net/ipv4/ip_forward",
-    "vm/overcommit_memory",
-    "vm/panic_on_oom",
-    "kernel/panic",
-    "kernel/panic_on_oops",
-    "kernel/keys/root_maxkeys",
-    "kernel/keys/root_maxbytes",
-)
-
-
-def enter(layout: Layout) -> list[str]:
-    """Return what to put before a command so that it runs in the node's network."""
-    return ["nsenter", f"--net={layout.network_namespace}", "--"]
 
 
 def exists(layout: Layout) -> bool:
@@ -38,14 +21,16 @@ def exists(layout: Layout) -> bool:
 
 
 def up(layout: Layout) -> None:
-    """Make the namespace, its link to the machine, the pods' bridge and the rules; what is there stays."""
-    _remember_settings(layout)
-    layout.run.mkdir(mode=0o700, exist_ok=True)
+    """Make the namespace, its link to the machine, the pods' bridge and the rules; what is there stays.
+
+    The folder for what a reboot removes must be there.
+    """
     if not exists(layout):
         layout.network_namespace.touch()
         capture(["unshare", f"--net={layout.network_namespace}", "true"])
-    inside = enter(layout)
-    if not (Path("/sys/class/net") / layout.link).exists():
+    inside = ["nsenter", f"--net={layout.network_namespace}", "--"]
+    if UPLINK not in capture([*inside, "ip", "-brief", "link"]):
+        _remove_link(layout)
         peer = ["peer", "name", UPLINK, "netns", str(layout.network_namespace)]
         capture(["ip", "link", "add", layout.link, "type", "veth", *peer])
     capture(["ip", "address", "replace", f"{layout.machine_address}/30", "dev", layout.link])
@@ -62,18 +47,15 @@ def up(layout: Layout) -> None:
     capture([*inside, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
     capture([*inside, "nft", "-f", "-"], stdin=configuration.node_firewall())
     capture(["nft", "-f", "-"], stdin=configuration.machine_firewall(layout))
-    _write_setting("net/ipv4/ip_forward", "1")
 
 
 def down(layout: Layout) -> None:
-    """Remove all of it and put the machine's settings back; what is not there is not missed."""
-    if (Path("/sys/class/net") / layout.link).exists():
-        capture(["ip", "link", "delete", layout.link])
+    """Remove all of it; what is not there is not missed."""
+    _remove_link(layout)
     if exists(layout):
         capture(["umount", layout.network_namespace])
     if layout.firewall_table in capture(["nft", "list", "tables"]):
         capture(["nft", "delete", "table", "ip", layout.firewall_table])
-    _restore_settings(layout)
 
 
 def process_ids(layout: Layout) -> list[int]:
@@ -93,39 +75,14 @@ def process_ids(layout: Layout) -> list[int]:
     return found
 
 
+def _remove_link(layout: Layout) -> None:
+    if (Path("/sys/class/net") / layout.link).exists():
+        capture(["ip", "link", "delete", layout.link])
+
+
 def _let_bridged_traffic_meet_rules(inside: list[str]) -> None:
     """A pod that reaches its own neighbour through a Service crosses the bridge only: kube-proxy must see it."""
     setting = "net.bridge.bridge-nf-call-iptables"
     if not Path("/proc/sys/net/bridge").exists():
         capture(["modprobe", "br_netfilter"])
     capture([*inside, "sysctl", "-q", "-w", f"{setting}=1"])
-
-
-def _settings_file(layout: Layout) -> Path:
-    return layout.root / "machine-settings.json"
-
-
-def _remember_settings(layout: Layout) -> None:
-    file = _settings_file(layout)
-    if file.exists():
-        return
-    layout.root.mkdir(parents=True, exist_ok=True)
-    paths = {name: Path("/proc/sys") / name for name in _SETTINGS}
-    found = {name: path.read_text().strip() for name, path in paths.items() if path.exists()}
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(found))
-    partial.rename(file)
-
-
-def _restore_settings(layout: Layout) -> None:
-    file = _settings_file(layout)
-    if file.exists():
-        for name, value in json.loads(file.read_text()).items():
-            _write_setting(name, value)
-        file.unlink()
-
-
-def _write_setting(name: str, value: str) -> None:
-    path = Path("/proc/sys") / name
-    if os.access(path, os.W_OK) and path.read_text().strip() != value:
-        path.write_text(value)

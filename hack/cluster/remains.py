@@ -1,4 +1,4 @@
-"""What pods leave on a machine when their processes are killed: mounts, control groups, sockets, links to logs."""
+"""What pods leave on a machine when their processes are killed: control groups, and the mounts that hold it all."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from hack.cluster.configuration import NETWORK_NAME
 from hack.cluster.layout import Layout
 from hack.console import Failure, TimedOut, capture, wait_until
 
 _KILL_TIMEOUT = 20.0
-_LOG_LINKS = Path("/var/log/containers")
-_CNI_RESULTS = Path("/var/lib/cni/results")
-_SHIM_SOCKETS = Path("/run/containerd/s")
 
 
 def mount_points(mountinfo: str, below: Iterable[Path]) -> list[str]:
-    """Return the mount points below some folders, in the order in which they can be unmounted.
+    """Return the mount points at or below some folders, in the order in which they can be unmounted.
 
     Arguments:
         mountinfo: the text of /proc/self/mountinfo.
@@ -46,13 +42,14 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
-def _mountinfo() -> str:
+def mountinfo() -> str:
+    """Return what is mounted, as the kernel lists it."""
     return Path("/proc/self/mountinfo").read_text()
 
 
 def make_control_groups(layout: Layout) -> None:
     """Make the control groups that hold all pods; the kubelet wants them to be there."""
-    for mount in control_group_mounts(_mountinfo()):
+    for mount in control_group_mounts(mountinfo()):
         (mount / layout.cgroup).mkdir(exist_ok=True)
 
 
@@ -62,7 +59,7 @@ def kill_pods(layout: Layout) -> None:
     Raises:
         Failure: some process does not end.
     """
-    roots = [mount / layout.cgroup for mount in control_group_mounts(_mountinfo())]
+    roots = [mount / layout.cgroup for mount in control_group_mounts(mountinfo())]
     wait_until("the pods' processes have ended", lambda: not kill(_members(roots)), timeout=_KILL_TIMEOUT)
     for root in roots:
         for group in _groups(root):
@@ -110,24 +107,7 @@ def unmount(layout: Layout) -> None:
         Failure: something stays mounted; nothing may be deleted then, for it could be somebody's data.
     """
     folders = [layout.root, layout.run]
-    for point in mount_points(_mountinfo(), folders):
+    for point in mount_points(mountinfo(), folders):
         capture(["umount", "--lazy", point])
-    if left := mount_points(_mountinfo(), folders):
+    if left := mount_points(mountinfo(), folders):
         raise Failure(f"still mounted: {', '.join(left)}; unmount by hand, then run `down` again")
-
-
-def remove_traces(layout: Layout) -> None:
-    """Remove what containerd, CNI and the kubelet put at fixed places, and only what is this cluster's."""
-    for address in (layout.run / "containerd").glob("io.containerd.runtime.v2.task/*/*/address"):
-        socket = Path(address.read_text().strip().removeprefix("unix://"))
-        if socket.parent == _SHIM_SOCKETS:
-            socket.unlink(missing_ok=True)
-    for result in _CNI_RESULTS.glob(f"{NETWORK_NAME}-{layout.identity}-*"):
-        result.unlink()
-    for link in _LOG_LINKS.glob("*"):
-        if link.is_symlink() and link.readlink().is_relative_to(layout.root):
-            link.unlink()
-    folders = (_SHIM_SOCKETS, _SHIM_SOCKETS.parent, _CNI_RESULTS, _CNI_RESULTS.parent, _LOG_LINKS)
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from hack import hidden
 from hack.cache import cache_dir
 from hack.cluster.kind import docker_answers
 from hack.console import capture, run_step, say
@@ -17,6 +19,7 @@ from hack.images.catalogue import BASE_IMAGE, Image, declared_arguments, project
 from hack.tools import debian
 
 _PULL_TIMEOUT = 60
+_FIXED = tuple(map(Path, ("/etc/cni", "/run/containers", "/var/lib/containers")))
 
 
 class Builder(Protocol):
@@ -104,16 +107,16 @@ class DaemonlessBuilder:
     def prepare(self) -> str:
         """Have the base image in the store: the registry's where it can be reached, else one of Debian packages."""
         marker = cache_dir() / "images" / "store" / f"base-{base.key()}"
-        if marker.exists() and self._has(BASE_IMAGE):
+        if marker.exists() and self._succeeds("inspect", "--type", "image", BASE_IMAGE):
             return marker.read_text()
-        if self._pulled(BASE_IMAGE):
+        say(f"pulling {BASE_IMAGE}")
+        if self._succeeds("pull", "--quiet", BASE_IMAGE):
             key = BASE_IMAGE
         else:
             say(f"{BASE_IMAGE} cannot be pulled; making one like it")
             context = base.context()
-            build = [*self._command, "build", "--tag", BASE_IMAGE, "--file", context / "Dockerfile", context]
-            log = cache_dir() / "logs" / "image-base-build.log"
-            run_step("packing the Python base image", list(map(str, build)), log=log, env=self._environment)
+            build = ["build", "--tag", BASE_IMAGE, "--file", str(context / "Dockerfile"), str(context)]
+            self._step("packing the Python base image", build, cache_dir() / "logs" / "image-base-build.log")
             key = base.key()
         marker.write_text(key)
         return key
@@ -138,28 +141,38 @@ class DaemonlessBuilder:
             mounts += [(folder, f"{folder}:ro") for folder in read_only if folder.is_dir()]
             flags = ["--pull=never", "--layers", "--tag", image.tag, "--file", str(image.dockerfile)]
             flags += [f"--volume={source}:{target}" for source, target in mounts]
-            command = [*self._command, "build", *flags, *_argument_flags(image, pip), str(image.context)]
-            run_step(f"building {image.tag}", command, log=_log(image), env=self._environment)
+            command = ["build", *flags, *_argument_flags(image, pip), str(image.context)]
+            self._step(f"building {image.tag}", command, _log(image))
         archive.unlink(missing_ok=True)
         self._run("push", image.tag, f"docker-archive:{archive}:{image.tag}")
 
+    def _step(self, title: str, arguments: Sequence[str], log: Path) -> None:
+        with self._fixed_folders_hidden() as prefix:
+            run_step(title, [*prefix, *self._command, *arguments], log=log, env=self._environment)
+
     def _run(self, *arguments: str) -> None:
-        capture([*self._command, *arguments], env={**os.environ, **self._environment})
+        with self._fixed_folders_hidden() as prefix:
+            capture([*prefix, *self._command, *arguments], env={**os.environ, **self._environment})
 
-    def _has(self, tag: str) -> bool:
-        inspect = [*self._command, "inspect", "--type", "image", tag]
+    def _succeeds(self, *arguments: str) -> bool:
         environment = {**os.environ, **self._environment}
-        return subprocess.run(inspect, env=environment, capture_output=True, check=False).returncode == 0
-
-    def _pulled(self, tag: str) -> bool:
-        say(f"pulling {tag}")
-        environment = {**os.environ, **self._environment}
-        pull = [*self._command, "pull", "--quiet", tag]
-        try:
-            done = subprocess.run(pull, env=environment, capture_output=True, check=False, timeout=_PULL_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            return False
+        with self._fixed_folders_hidden() as prefix:
+            command = [*prefix, *self._command, *arguments]
+            try:
+                done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=_PULL_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                return False
         return done.returncode == 0
+
+    @contextmanager
+    def _fixed_folders_hidden(self) -> Iterator[list[str]]:
+        """What to put before a command so that caches and mounts outside of our store are not the machine's."""
+        if os.geteuid() != 0:
+            yield []
+            return
+        ours = cache_dir() / "images" / "fixed"
+        with hidden.prefix({folder: ours / folder.parent.name / folder.name for folder in _FIXED}) as prefix:
+            yield prefix
 
 
 def _pip_cache() -> Path:

@@ -93,6 +93,7 @@ def extract(package: str, into: Path) -> str:
             _update_lists()
             _download(package, Path(scratch))
         archive = next(Path(scratch).glob("*.deb"))
+        into.mkdir(parents=True, exist_ok=True)
         capture(["dpkg", "-x", archive, into])
         return capture(["dpkg-deb", "-f", archive, "Version"]).strip()
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hack import cluster
+from hack import cluster, hidden
 from hack.certificates import Authority, Pair, alternative_names, subject
 from hack.cluster import __main__ as commands
-from hack.cluster import configuration, kind, network, pause, remains
+from hack.cluster import configuration, kind, machine, network, pause, remains
 from hack.cluster.layout import DNS_SERVICE, PAUSE_IMAGE, Layout
 from hack.cluster.local import LocalCluster, stop_order
 from hack.cluster.processes import Processes, Record, parse_start_ticks
@@ -306,6 +306,64 @@ def test_control_groups_of_both_versions_are_found() -> None:
 def test_nothing_of_a_cluster_that_never_was(layout: Layout) -> None:
     assert network.process_ids(layout) == []
     assert not network.exists(layout)
+
+
+# What is changed of the machine, and hidden from it
+
+
+def test_missing_folders_are_removed_again_unless_somebody_uses_them(tmp_path: Path) -> None:
+    wanted = [tmp_path / "a" / "b", tmp_path / "c"]
+    created = hidden.missing(wanted)
+    assert created == [tmp_path / "a", tmp_path / "a" / "b", tmp_path / "c"]
+    for folder in created:
+        folder.mkdir()
+    assert hidden.missing(wanted) == []
+    (tmp_path / "c" / "somebody's").touch()
+    hidden.remove(created)
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_program_sees_our_folder_and_the_machine_sees_nothing(tmp_path: Path) -> None:
+    theirs, ours = tmp_path / "fixed" / "folder", tmp_path / "it's ours"
+    with hidden.prefix({theirs: ours}) as prefix:
+        write = ["sh", "-c", 'echo "$1" > "$2/file"', "sh", "two words", str(theirs)]
+        subprocess.run([*prefix, *write], check=True)
+        assert list(theirs.iterdir()) == []
+    assert (ours / "file").read_text() == "two words\n"
+    assert not theirs.parent.exists()
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kernel with one setting, and a machine on which nothing runs."""
+    settings = tmp_path / "sys"
+    (settings / "net/ipv4").mkdir(parents=True)
+    (settings / "net/ipv4/ip_forward").write_text("0\n")
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(machine, "_KERNEL", settings)
+    monkeypatch.setattr(machine, "RUN", tmp_path / "run")
+    monkeypatch.setattr(machine, "_NOTE", tmp_path / "run" / "note.json")
+    monkeypatch.setattr("hack.cluster.layout.RUN", tmp_path / "run")
+    return settings / "net/ipv4/ip_forward"
+
+
+def test_machine_is_put_back_by_the_last_cluster(kernel: Path, tmp_path: Path) -> None:
+    one, two, folder = Layout.of(tmp_path / "1"), Layout.of(tmp_path / "2"), tmp_path / "fixed"
+    for layout in (one, two):
+        layout.run.mkdir()
+        machine.prepare([folder])
+        machine.prepare([folder])
+    assert kernel.read_text() == "1"
+    one.run.rmdir()
+    machine.restore(one)
+    assert kernel.read_text() == "1"
+    assert folder.exists()
+    two.run.rmdir()
+    machine.restore(two)
+    assert kernel.read_text() == "0"
+    assert not folder.exists()
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 # The pause image

@@ -173,7 +173,10 @@ def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Debian's programs, where a package is a folder that is copied."""
     tools = tmp_path / "apt"
     program(tools / "apt-get", f'[ "$1" = update ] && exit; touch {tmp_path}/asked; cp {tmp_path}/package.deb .')
-    program(tools / "dpkg", 'mkdir -p "$3/usr/bin"; cp "$2" "$3/usr/bin/served"; chmod 755 "$3/usr/bin/served"')
+    program(
+        tools / "dpkg",
+        '[ -d "$3" ] || exit 2; mkdir -p "$3/usr/bin"; cp "$2" "$3/usr/bin/served"; chmod 755 "$3/usr/bin/served"',
+    )
     program(tools / "dpkg-deb", "echo 1.2-3")
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setitem(

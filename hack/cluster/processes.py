@@ -160,6 +160,7 @@ class Processes:
                 raise Failure(f"{name}: cannot run {error.filename}: {error.strerror}") from None
         ticks = start_ticks(process.pid)
         if ticks is None:
+            process.wait()
             raise Failure(f"{name} ended at once\n{tail(self.log(name))}")
         record = Record(process.pid, ticks, boot_id(), key, time.time())
         partial = self._records / f"{name}.partial"

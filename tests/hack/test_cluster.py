@@ -235,10 +235,13 @@ def test_process_with_a_recycled_id_is_left_alone(
 
 
 def test_process_that_ends_is_reported_with_its_log(processes: Processes) -> None:
-    # It may end before or after its start is recorded.
-    with pytest.raises(Failure, match=r"(?s)name ended( at once)?\n.*the port is taken"):
+    def start() -> None:
         processes.ensure("name", [sys.executable, "-c", "print('the port is taken'); raise SystemExit(3)"])
         processes.wait_ready("name", lambda: False)
+
+    # It may end before or after its start is recorded.
+    with pytest.raises(Failure, match=r"(?s)name ended( at once)?\n.*the port is taken"):
+        start()
 
 
 def test_process_that_is_not_ready_in_time_is_reported_with_its_log(processes: Processes) -> None:

@@ -148,7 +148,9 @@ def steady_traffic(shell: Shell, url: str, message: Any, image: str) -> Iterator
     try:
         yield traffic
     finally:
-        shell.kubectl("exec", "client", "--", "python3", "-c", "open('/tmp/stop', 'w')")
+        # The client may end before this command does, which then ends with it: its report is what counts.
+        stop = ["kubectl", "--namespace", shell.namespace, "exec", "client", "--"]
+        shell.run(*stop, "python3", "-c", "open('/tmp/stop', 'w')")
         seen = wait_for("the client's report", lambda: shell.kubectl("logs", "client").strip().splitlines()[1:])
         report = json.loads(seen[0])
         traffic.sent, traffic.failures = report["sent"], report["failures"]

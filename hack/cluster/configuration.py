@@ -16,6 +16,7 @@ from hack.cluster.layout import (
     NODE_NAME,
     PAUSE_IMAGE,
     POD_RANGE,
+    SERVICE_RANGE,
     UPLINK,
     Layout,
 )
@@ -227,13 +228,25 @@ table ip {layout.firewall_table} {{
 
 
 def node_firewall() -> str:
-    """Return the nftables rules inside the node's network: what leaves a pod for the world goes out as the node's."""
+    """Return the nftables rules inside the node's network.
+
+    What leaves a pod for the world goes out as the node's. What is still addressed to a Service when it is about to leave
+    is one that kube-proxy does not know yet: it is refused, or whoever answers out there would answer for the Service.
+    """
     return f"""table ip pods
 flush table ip pods
 table ip pods {{
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
         ip saddr {POD_RANGE} oifname "{UPLINK}" masquerade
+    }}
+    chain forward {{
+        type filter hook forward priority filter; policy accept;
+        ip daddr {SERVICE_RANGE} oifname "{UPLINK}" reject
+    }}
+    chain output {{
+        type filter hook output priority filter; policy accept;
+        ip daddr {SERVICE_RANGE} oifname "{UPLINK}" reject
     }}
 }}
 """

@@ -95,11 +95,18 @@ class Traffic:
     failures: list[str]
 
 
-# Runs in a pod: asks until told to stop, then prints what it saw. One connection per request, so that
-# every one is balanced anew over the pods of the Service.
+# Runs in a pod: waits until the Service leads somewhere (a node learns of a new one a moment after it is ready), then
+# asks until told to stop, and prints what it saw. One connection per request, so that every one is balanced anew.
 CLIENT = """
-import json, os, pathlib, sys, time, urllib.error, urllib.request
+import json, os, pathlib, socket, time, urllib.error, urllib.parse, urllib.request
 sent, failures = 0, []
+url = urllib.parse.urlsplit(os.environ["URL"])
+while True:
+    try:
+        socket.create_connection((url.hostname, url.port), timeout=30).close()
+        break
+    except OSError:
+        time.sleep(0.1)
 while not pathlib.Path("/tmp/stop").exists():
     sent += 1
     try:

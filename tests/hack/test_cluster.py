@@ -20,7 +20,7 @@ from hack import cluster, hidden
 from hack.certificates import Authority, Pair, alternative_names, subject
 from hack.cluster import __main__ as commands
 from hack.cluster import configuration, kind, machine, network, pause, remains
-from hack.cluster.layout import DNS_SERVICE, PAUSE_IMAGE, Layout
+from hack.cluster.layout import DNS_SERVICE, PAUSE_IMAGE, SERVICE_RANGE, UPLINK, Layout
 from hack.cluster.local import LocalCluster, stop_order
 from hack.cluster.processes import Processes, Record, parse_start_ticks
 from hack.console import Failure
@@ -93,6 +93,11 @@ def test_kubelet_and_pod_network_keep_to_folders_of_our_own(layout: Layout) -> N
 )
 def test_name_servers_are_those_that_the_node_can_reach(text: str, servers: list[str]) -> None:
     assert configuration.name_servers(text) == servers
+
+
+def test_nobody_outside_is_asked_in_place_of_a_service_that_the_node_does_not_know_yet() -> None:
+    rules = configuration.node_firewall()
+    assert rules.count(f'ip daddr {SERVICE_RANGE} oifname "{UPLINK}" reject') == 2  # from pods, and from the node
 
 
 def test_corefile_asks_the_world_only_where_there_is_one(layout: Layout) -> None:

@@ -1,5 +1,6 @@
 """The fixed words of the API: group, versions, and the keys and names that users' tools rely on."""
 
+from collections.abc import Mapping
 from typing import Final
 
 GROUP: Final = "machinelearning.seldon.io"
@@ -16,6 +17,8 @@ CATEGORY: Final = "seldon"
 PROTOCOLS: Final = ("seldon", "tensorflow", "kfserving", "v2")
 TRANSPORTS: Final = ("rest", "grpc")
 SERVER_TYPES: Final = ("rpc", "kafka")
+# The older name of v2, and v2.
+V2_PROTOCOLS: Final = frozenset({"kfserving", "v2"})
 DEFAULT_PROTOCOL: Final = "seldon"
 DEFAULT_TRANSPORT: Final = "rest"
 DEFAULT_SERVER_TYPE: Final = "rpc"
@@ -37,6 +40,20 @@ BUILT_IN_TYPES: Final = {
     "AVERAGE_COMBINER": COMBINER,
 }
 ENDPOINT_TYPES: Final = ("REST", "GRPC")
+# Implementation -> the protocols that its server speaks where the operator configures no others.
+PREPACKAGED_SERVERS: Final[Mapping[str, frozenset[str]]] = {
+    "SKLEARN_SERVER": frozenset({"seldon", "v2"}),
+    "XGBOOST_SERVER": frozenset({"seldon", "v2"}),
+    "MLFLOW_SERVER": frozenset({"seldon", "v2"}),
+    "TENSORFLOW_SERVER": frozenset({"seldon", "tensorflow"}),
+    "TRITON_SERVER": frozenset({"v2"}),
+    "HUGGINGFACE_SERVER": frozenset({"v2"}),
+    "TEMPO_SERVER": frozenset({"v2"}),
+}
+# Its model may be named by parameters alone.
+SERVER_WITHOUT_URI: Final = "HUGGINGFACE_SERVER"
+# What the engine takes its messages from where they come from Kafka.
+KAFKA_VARIABLES: Final = ("KAFKA_BROKER", "KAFKA_INPUT_TOPIC", "KAFKA_OUTPUT_TOPIC")
 
 # Containers that the controller adds to a pod; a user's container cannot have their names.
 ENGINE_CONTAINER_NAME: Final = "seldon-container-engine"

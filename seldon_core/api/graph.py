@@ -29,8 +29,24 @@ def walk(graph: Any, path: str = "graph") -> Iterator[tuple[str, dict[str, Any]]
         if not isinstance(node, dict):
             continue
         yield here, node
-        children = as_list(node.get("children"))
-        waiting.extend((f"{here}.children[{index}]", child) for index, child in reversed(list(enumerate(children))))
+        children = node.get("children")
+        if isinstance(children, list):
+            places = range(len(children) - 1, -1, -1)
+            waiting += [(f"{here}.children[{index}]", children[index]) for index in places]
+
+
+def nodes(graph: Any) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a graph as `walk` does, without their paths: these grow with the depth of the graph.
+
+    Args:
+        graph: The root node; what is no mapping yields nothing.
+    """
+    waiting = [graph]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting += reversed(as_list(node.get("children")))
 
 
 def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterator[ContainerRef]:
@@ -41,11 +57,11 @@ def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterato
         path: The path of the predictor, for example `spec.predictors[0]`.
     """
     for spec_index, component in enumerate(as_list(predictor.get("componentSpecs"))):
-        pod = as_map(as_map(component).get("spec"))
-        for index, container in enumerate(as_list(pod.get("containers"))):
+        listed = as_list(as_map(as_map(component).get("spec")).get("containers"))
+        where = f"{path}.componentSpecs[{spec_index}].spec.containers"
+        for index, container in enumerate(listed):
             if isinstance(container, dict):
-                where = f"{path}.componentSpecs[{spec_index}].spec.containers[{index}]"
-                yield ContainerRef(where, spec_index, index, container)
+                yield ContainerRef(f"{where}[{index}]", spec_index, index, container)
 
 
 def engine_spec_index(predictor: Mapping[str, Any]) -> int | None:
@@ -57,6 +73,6 @@ def engine_spec_index(predictor: Mapping[str, Any]) -> int | None:
     Returns:
         The index, or None when no node of the graph has a container.
     """
-    names = {node["name"] for _, node in walk(predictor.get("graph")) if isinstance(node.get("name"), str)}
+    names = {node["name"] for node in nodes(predictor.get("graph")) if isinstance(node.get("name"), str)}
     holding = (ref.spec_index for ref in containers(predictor) if as_text(ref.container.get("name")) in names)
     return next(holding, None)

@@ -1,7 +1,7 @@
 """The names of everything that a SeldonDeployment turns into.
 
-All follow one rule: the parts joined by dashes, or `seldon-` and a digest of that where it is longer than a
-DNS label may be. Users' tools, dashboards and clients rely on them, so that none may ever change.
+Most follow one rule: the parts joined by dashes, or `seldon-` and a digest of that where it is longer than a
+DNS label may be; the others are cut. Users' tools, dashboards and clients rely on them, so that none may ever change.
 """
 
 from collections.abc import Mapping
@@ -75,6 +75,54 @@ def container_service_name(sdep_name: str, predictor_name: str, container_name: 
     return _fitting(f"{sdep_name}-{predictor_name}-{container_name}")
 
 
+def engine_deployment_name(sdep_name: str, predictor_name: str) -> str:
+    """Return the name of the Deployment of an engine that has a pod of its own.
+
+    Args:
+        sdep_name: The name of the SeldonDeployment.
+        predictor_name: The name of the predictor.
+    """
+    return _fitting(f"{sdep_name}-{predictor_name}-svc-orch")
+
+
+def explainer_name(sdep_name: str, predictor_name: str) -> str:
+    """Return the name of the Deployment and of the Service of an explainer, and of its container where it has none.
+
+    Args:
+        sdep_name: The name of the SeldonDeployment.
+        predictor_name: The name of the predictor.
+    """
+    return _fitting(f"{sdep_name}-{predictor_name}-explainer")
+
+
+def explainer_route_name(explainer: str, transport: str) -> str:
+    """Return the name of the Istio VirtualService of an explainer.
+
+    Args:
+        explainer: The name of its Service.
+        transport: `http` or `grpc`.
+    """
+    return _cut(f"{explainer}-{transport}")
+
+
+def model_volume_name(container_name: str) -> str:
+    """Return the name of the volume that holds the model of a container.
+
+    Args:
+        container_name: The name of the container.
+    """
+    return _cut(f"{container_name}-provision-location")
+
+
+def model_initializer_name(container_name: str) -> str:
+    """Return the name of the init container that fetches the model of a container.
+
+    Args:
+        container_name: The name of the container.
+    """
+    return _cut(f"{container_name}-model-initializer")
+
+
 def container_service_label(container_name: str) -> str:
     """Return the key of the pod label by which a container's Service selects its pods.
 
@@ -88,6 +136,10 @@ def container_service_label(container_name: str) -> str:
 
 def _fitting(base: str) -> str:
     return base if len(base) <= MAX_LENGTH else f"seldon-{_digest(base)}"
+
+
+def _cut(base: str) -> str:
+    return base if len(base) <= MAX_LENGTH else base[:MAX_LENGTH].removesuffix("-")
 
 
 def _digest(text: str) -> str:

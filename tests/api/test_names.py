@@ -8,6 +8,11 @@ from seldon_core.api.names import (
     container_service_label,
     container_service_name,
     deployment_name,
+    engine_deployment_name,
+    explainer_name,
+    explainer_route_name,
+    model_initializer_name,
+    model_volume_name,
     predictor_service_name,
     seldon_id,
 )
@@ -84,6 +89,19 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
             "seldon-1b3aa4899999fbb66914187a059490d0",
             id="container-long",
         ),
+        pytest.param(engine_deployment_name("mydep", "p1"), "mydep-p1-svc-orch", id="engine"),
+        pytest.param(
+            engine_deployment_name(LONG_SDEP, "p1"), "seldon-ede2fe92bb056bdeea7d00a35cd47a28", id="engine-long"
+        ),
+        pytest.param(explainer_name("mydep", "p1"), "mydep-p1-explainer", id="explainer"),
+        pytest.param(explainer_name(LONG_SDEP, "p1"), "seldon-1b147b26bc45d65f09ef7e6c5662af29", id="explainer-long"),
+        pytest.param(explainer_route_name("mydep-p1-explainer", "http"), "mydep-p1-explainer-http", id="route"),
+        pytest.param(explainer_route_name("e" * 60, "grpc"), "e" * 60 + "-gr", id="route-cut"),
+        pytest.param(explainer_route_name("e" * 62, "http"), "e" * 62, id="route-cut-at-the-dash"),
+        pytest.param(model_volume_name("classifier"), "classifier-provision-location", id="volume"),
+        pytest.param(model_volume_name("c" * 52), "c" * 52 + "-provision", id="volume-cut-at-the-dash"),
+        pytest.param(model_initializer_name("classifier"), "classifier-model-initializer", id="initializer"),
+        pytest.param(model_initializer_name("c" * 63), "c" * 63, id="initializer-of-a-long-name"),
         pytest.param(container_service_label("a" * 48), "seldon-app-svc-" + "a" * 48, id="label-63-characters"),
     ],
 )
@@ -109,6 +127,11 @@ def test_every_name_is_a_dns_label_and_the_same_again(
             seldon_id(sdep),
             deployment_name(sdep, predictor, index, spec, sdep_name_as_prefix=prefix),
             predictor_service_name(sdep, {"name": predictor}),
+            engine_deployment_name(sdep, predictor),
+            explainer_name(sdep, predictor),
+            *[explainer_route_name(explainer_name(sdep, predictor), transport) for transport in ("http", "grpc")],
+            *[model_volume_name(each) for each in containers],
+            *[model_initializer_name(each) for each in containers],
             *[container_service_name(sdep, predictor, each) for each in containers],
         ]
 

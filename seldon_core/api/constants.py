@@ -86,6 +86,7 @@ LABEL_CONTROLLER_ID: Final = "seldon.io/controller-id"
 
 ANNOTATION_SERVICE_NAME: Final = "seldon.io/svc-name"
 ANNOTATION_SEPARATE_ENGINE: Final = "seldon.io/engine-separate-pod"
+ANNOTATION_NO_STORAGE_INITIALIZER: Final = "seldon.io/no-storage-initializer"
 ANNOTATION_NO_ENGINE: Final = "seldon.io/no-engine"
 ANNOTATION_HEADLESS_SERVICE: Final = "seldon.io/headless-svc"
 ANNOTATION_ENGINE_PREFIX: Final = "seldon.io/engine-"

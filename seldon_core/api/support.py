@@ -3,14 +3,13 @@
 A feature is served by deleting its lines here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import constants as c
 from .findings import ABSENT, Finding
-from .graph import walk
 from .objects import as_list, as_map, as_text, is_empty, is_true
-from .rules.graph import has_implementation
+from .rules.view import Predictor, has_implementation
 
 _RULE = "is not served by this version"
 
@@ -36,12 +35,13 @@ _COMPONENT_FIELDS = {
 _SERVED_TYPES = (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
 
 
-def check_support(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Finding]:
+def check_support(spec: dict[str, Any], metadata: dict[str, Any], predictors: Sequence[Predictor]) -> Iterator[Finding]:
     """Yield what a SeldonDeployment asks for that this version does not serve.
 
     Args:
         spec: The spec of the SeldonDeployment.
         metadata: Its metadata.
+        predictors: Its predictors.
     """
     for field, (known, served) in _SPEC.items():
         if spec.get(field) in known and spec[field] != served:
@@ -55,10 +55,10 @@ def check_support(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Fi
         if headless != "false":
             path = f"{place}.annotations[{c.ANNOTATION_HEADLESS_SERVICE}]"
             yield Finding(path, headless, _RULE, "remove the annotation")
-    predictors = as_list(spec.get("predictors"))
-    for index, predictor in enumerate(predictors):
-        if isinstance(predictor, dict):
-            yield from _check_predictor(predictor, f"spec.predictors[{index}]")
+    for predictor in predictors:
+        yield from _check_predictor(predictor.fields, predictor.path)
+        for where, node in predictor.nodes:
+            yield from _check_node(node, where)
     if len(predictors) > 1:
         rule = "this version does not split requests between predictors"
         yield Finding("spec.predictors", ABSENT, rule, "send requests to the Service of one of them", "warning")
@@ -85,8 +85,6 @@ def _check_predictor(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
         if as_map(as_map(component).get("spec")).get("containers") == []:
             rule = "a pod without containers is not served by this version"
             yield Finding(f"{where}.spec.containers", [], rule, "list its containers or remove the componentSpec")
-    for where, node in walk(predictor.get("graph"), f"{path}.graph"):
-        yield from _check_node(node, where)
 
 
 def _check_node(node: dict[str, Any], where: str) -> Iterator[Finding]:

@@ -7,48 +7,58 @@ from typing import Any
 from . import constants as c
 from .defaults import stored_defaults
 from .findings import ABSENT, Finding
-from .graph import walk
-from .objects import as_list, as_map, as_text, is_empty
-from .rules.graph import check_graph
-from .rules.names import check_annotations, check_labels, check_metadata
+from .installation import Installation
+from .objects import as_list, as_map, as_text
+from .ratchet import ratcheted
+from .rules.annotations import check_metadata_annotations, check_predictor_annotations, check_spec_annotations
+from .rules.graph import check_graph, check_servers
+from .rules.ignored import check_ignored_in_predictor, check_ignored_in_spec
+from .rules.names import check_labels, check_metadata
 from .rules.pods import check_env, check_pods
 from .rules.predictors import check_collisions, check_predictor_names, check_traffic
-from .rules.shape import check_shape, wrong_type
-from .schema import spec_schema
+from .rules.shape import check_shape, fits, node_shape, spec_shape, wrong_type
+from .rules.transports import check_endpoint_types, check_explainer, check_kafka
+from .rules.view import Predictor, Settings
 from .support import check_support
 
-_IGNORED = {
-    "spec": {"name": "metadata.name is the name", "oauth_key": "remove it", "oauth_secret": "remove it"},
-    "predictor": {"engineResources": "write the engine's resources into svcOrchSpec.resources"},
-    "endpoint": dict.fromkeys(("service_host", "service_port", "httpPort", "grpcPort"), "remove it"),
-}
+_DEFAULT = Installation()
 
 
-def validate(obj: Any) -> list[Finding]:
+def validate(obj: Any, old: Any = None, installation: Installation = _DEFAULT) -> list[Finding]:
     """Check a SeldonDeployment, as it is written or with its defaults filled in.
+
+    No field of a spec is immutable: what the names of objects are made from may change as well, as the objects of the
+    new names are ready before those of the old ones go.
 
     Args:
         obj: The SeldonDeployment; any JSON value is accepted.
+        old: What it was before, where this is an update: an error that it had already, in a place that the update does
+            not touch, is a warning then.
+        installation: What the operator decides.
 
     Returns:
         All findings, errors before warnings, each group in the order of their paths. The object is refused when there
         is an error among them.
     """
-    return sorted(_findings(obj), key=_order)
+    findings = list(_findings(obj, installation))
+    if old is not None and any(finding.severity == "error" for finding in findings):
+        findings = ratcheted(findings, obj, _findings(old, installation), old)
+    return sorted(findings, key=_order)
 
 
-def _findings(obj: Any) -> Iterator[Finding]:
+def _findings(obj: Any, installation: Installation) -> Iterator[Finding]:
     if not isinstance(obj, dict):
         yield wrong_type(obj, "object", c.KIND)
         return
     yield from _check_identity(obj)
-    spec = stored_defaults(obj).get("spec")
+    # The graph's defaults decide nothing but the words about its shape.
+    spec = as_map(stored_defaults(obj, graph=False)).get("spec")
     if spec is None:
         yield Finding("spec", ABSENT, "is required", "add a spec with a list of predictors")
-        return
-    yield from check_shape(spec, spec_schema(), "spec")
-    if isinstance(spec, dict):
-        yield from _check_spec(spec, as_map(obj.get("metadata")))
+    elif not isinstance(spec, dict):
+        yield wrong_type(spec, "object", "spec")
+    else:
+        yield from _check_spec(spec, obj, installation)
 
 
 def _check_identity(obj: dict[str, Any]) -> Iterator[Finding]:
@@ -60,40 +70,57 @@ def _check_identity(obj: dict[str, Any]) -> Iterator[Finding]:
     yield from check_metadata(obj)
 
 
-def _check_spec(spec: dict[str, Any], metadata: dict[str, Any]) -> Iterator[Finding]:
-    yield from check_annotations(spec.get("annotations"), "spec.annotations")
-    yield from _ignored(spec, "spec", "spec")
-    listed = as_list(spec.get("predictors"))
-    predictors = [(f"spec.predictors[{at}]", item) for at, item in enumerate(listed) if isinstance(item, dict)]
-    for path, predictor in predictors:
-        yield from _check_predictor(predictor, path)
+def _check_spec(spec: dict[str, Any], obj: dict[str, Any], installation: Installation) -> Iterator[Finding]:
+    metadata = as_map(obj.get("metadata"))
+    predictors = _predictors(spec, Settings.of(spec, installation))
+    yield from _check_shapes(spec, predictors, obj)
+    yield from check_spec_annotations(spec.get("annotations"), "spec.annotations")
+    yield from check_metadata_annotations(metadata.get("annotations"), "metadata.annotations")
+    yield from check_ignored_in_spec(spec)
+    for predictor in predictors:
+        yield from _check_predictor(predictor)
+    yield from check_endpoint_types(spec, predictors)
     yield from check_predictor_names(predictors)
     yield from check_traffic(predictors)
     # The API server appends five characters to generateName.
     name = as_text(metadata.get("name")) or f"{as_text(metadata.get('generateName'))}-----"
     yield from check_collisions(name, predictors)
-    yield from check_support(spec, metadata)
+    yield from check_support(spec, metadata, predictors)
 
 
-def _check_predictor(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
-    labels = dict(as_map(predictor.get("labels")))
-    if labels.get(c.LABEL_VERSION) == predictor.get("name"):
+def _check_shapes(spec: dict[str, Any], predictors: list[Predictor], obj: Any) -> Iterator[Finding]:
+    """Yield wrong types of the spec and of graph nodes; an empty type of a node counts as left out."""
+    shape = node_shape()
+    children = (node for predictor in predictors for _, node in predictor.nodes[1:])
+    if fits(spec, spec_shape()) and all(fits(node, shape) for node in children):
+        return
+    filled = stored_defaults(obj)["spec"]
+    yield from check_shape(filled, spec_shape(), "spec")
+    for predictor in _predictors(filled, predictors[0].settings) if predictors else ():
+        for path, node in predictor.nodes[1:]:
+            yield from check_shape(node, shape, path)
+
+
+def _predictors(spec: dict[str, Any], settings: Settings) -> list[Predictor]:
+    listed = enumerate(as_list(spec.get("predictors")))
+    return [Predictor.of(item, f"spec.predictors[{at}]", settings) for at, item in listed if isinstance(item, dict)]
+
+
+def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
+    fields, path = predictor.fields, predictor.path
+    labels = dict(as_map(fields.get("labels")))
+    if labels.get(c.LABEL_VERSION) == fields.get("name"):
         # The default: what is wrong with it is reported as the name.
         labels.pop(c.LABEL_VERSION, None)
     yield from check_labels(labels, f"{path}.labels")
-    yield from check_annotations(predictor.get("annotations"), f"{path}.annotations")
-    yield from check_graph(predictor, path)
-    yield from check_pods(predictor, path)
-    yield from check_env(as_map(predictor.get("svcOrchSpec")).get("env"), f"{path}.svcOrchSpec.env")
-    yield from _ignored(predictor, path, "predictor")
-    for where, node in walk(predictor.get("graph"), f"{path}.graph"):
-        yield from _ignored(as_map(node.get("endpoint")), f"{where}.endpoint", "endpoint")
-
-
-def _ignored(part: dict[str, Any], path: str, kind: str) -> Iterator[Finding]:
-    for field, remedy in _IGNORED[kind].items():
-        if not is_empty(part.get(field)) and part[field] != {}:
-            yield Finding(f"{path}.{field}", part[field], "is ignored", remedy, "warning")
+    yield from check_predictor_annotations(fields.get("annotations"), f"{path}.annotations")
+    yield from check_graph(predictor)
+    yield from check_servers(predictor)
+    yield from check_pods(predictor)
+    yield from check_env(as_map(fields.get("svcOrchSpec")).get("env"), f"{path}.svcOrchSpec.env")
+    yield from check_kafka(predictor)
+    yield from check_explainer(predictor)
+    yield from check_ignored_in_predictor(predictor)
 
 
 def _order(finding: Finding) -> tuple[bool, list[tuple[bool, int, bool, str]]]:

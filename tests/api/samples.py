@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 Object = dict[str, Any]
 
+# In the rule of every finding about what the API has and this version does not serve.
+UNSERVED = "not served by this version"
+
 
 def container(name: str = "classifier", **fields: Any) -> Object:
     return {"name": name, "image": "seldonio/mock_classifier:1.0", **fields}

@@ -1,4 +1,4 @@
-"""The inference graph: its nodes, their containers and parameters."""
+"""The inference graph: its nodes, what they are, their containers, children and parameters."""
 
 import difflib
 import re
@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import constants as c
+from ..defaults import node_type
 from ..findings import ABSENT, Finding, short
-from ..graph import containers, walk
 from ..names import MAX_LENGTH
-from ..objects import as_list, as_map, as_text, is_empty
-from ..schema import node_schema
-from .shape import check_shape
-
-MAX_DEPTH = 100
+from ..objects import as_list, as_map, as_text
+from .names import check_label_name
+from .view import MAX_DEPTH, Object, Predictor, has_implementation, is_server
 
 _COMPARED_NAMES = 20
 _PARAMETER_VALUES = {
@@ -22,41 +20,55 @@ _PARAMETER_VALUES = {
     "DOUBLE": (re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
     "BOOL": (re.compile(r"true|false|1|0", re.IGNORECASE), "true or false"),
 }
+_AB_TEST = "RANDOM_ABTEST"
+_RATIO = "ratioA"
+_BUILT_IN_ROUTERS = tuple(name for name, kind in c.BUILT_IN_TYPES.items() if kind == c.ROUTER)
 
 
-def check_graph(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
+def check_graph(predictor: Predictor) -> Iterator[Finding]:
     """Yield what is wrong with the graph of a predictor.
 
     Args:
         predictor: The predictor.
-        path: Its path.
     """
-    available = [name for ref in containers(predictor) if (name := as_text(ref.container.get("name")))]
+    if predictor.too_deep:
+        rule = f"the graph is more than {MAX_DEPTH} levels deep"
+        yield Finding(predictor.too_deep, ABSENT, rule, "make it shallower")
+        return
+    available = [name for ref in predictor.containers if (name := as_text(ref.container.get("name")))]
     known = set(available)
     seen: dict[str, str] = {}
-    root = f"{path}.graph"
-    for where, node in walk(predictor.get("graph"), root):
-        if where.count(".children[") > MAX_DEPTH:
-            yield Finding(where, ABSENT, f"the graph is more than {MAX_DEPTH} levels deep", "make it shallower")
-            return
-        if where != root:
-            # The root's shape is part of the spec's.
-            yield from check_shape(node, node_schema(), where)
+    for where, node in predictor.nodes:
         name = as_text(node.get("name"))
         if name in seen:
             remedy = "give each node a name and a container of its own"
             yield Finding(f"{where}.name", name, f"is already the name of {seen[name]}", remedy)
         elif name:
             seen[name] = where
-            if name not in known and not has_implementation(node):
-                yield _without_container(name, available, f"{where}.name", path)
-        yield from _check_type(node, where)
-        yield from _check_parameters(node, where)
+            if name not in known:
+                if not has_implementation(node):
+                    yield _without_container(name, available, f"{where}.name", predictor.path)
+                else:
+                    yield from check_label_name(
+                        name, f"{where}.name", "containers and their Services are named after it"
+                    )
+        kind = node_type(node)
+        if kind == c.UNKNOWN_TYPE and not as_list(node.get("methods")) and not has_implementation(node):
+            rule = "says nothing about what the node does"
+            yield Finding(f"{where}.type", kind, rule, "write MODEL, or leave type out, which means MODEL")
+        if kind not in _CHILDLESS_TYPES or node.get("children") or has_implementation(node):
+            yield from _check_children(node, kind, where, predictor)
+        if node.get("parameters"):
+            yield from _check_parameters(node, where)
+    yield from _check_engine_has_a_pod(predictor, known)
+    if predictor.without_engine and len(predictor.nodes) > 1:
+        path = f"{predictor.path}.annotations[{c.ANNOTATION_NO_ENGINE}]"
+        rule = f"a graph of {len(predictor.nodes)} nodes needs an engine that calls them"
+        yield Finding(path, as_text(predictor.fields["annotations"][c.ANNOTATION_NO_ENGINE]), rule, "remove it")
 
 
-def has_implementation(node: dict[str, Any]) -> bool:
-    """Tell whether a node is a server or a built-in component, for which no container need be written."""
-    return not is_empty(node.get("implementation")) and node.get("implementation") != c.UNKNOWN_IMPLEMENTATION
+# Nodes about which there is nothing to say as long as they have no children.
+_CHILDLESS_TYPES = (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
 
 
 def _without_container(name: str, available: list[str], where: str, path: str) -> Finding:
@@ -70,24 +82,103 @@ def _without_container(name: str, available: list[str], where: str, path: str) -
     if near or len(available) == 1:
         return Finding(where, name, rule, f"rename the node to {short((near or available)[0])}, or {addition}")
     listed = ", ".join(shown) + (", ..." if len(available) > len(shown) else "")
-    return Finding(where, name, f"{rule} (there are {listed})", f"rename the node to one of them, or {addition}")
+    return Finding(where, name, rule, f"rename the node to one of {listed}, or {addition}")
 
 
-def _check_type(node: dict[str, Any], where: str) -> Iterator[Finding]:
-    if node.get("type") == c.UNKNOWN_TYPE and not as_list(node.get("methods")) and not has_implementation(node):
-        rule = "says nothing about what the node does"
-        yield Finding(f"{where}.type", c.UNKNOWN_TYPE, rule, "write MODEL, or leave type out, which means MODEL")
+def _check_children(node: Object, kind: str | None, where: str, predictor: Predictor) -> Iterator[Finding]:
+    count = len(as_list(node.get("children")))
+    path = f"{where}.children"
+    if node.get("implementation") == _AB_TEST:
+        if count != 2:
+            yield Finding(path, ABSENT, f"an A/B test has 2 children, this one {count}", "list A first and B second")
+    elif _routes(node, kind) and not count:
+        yield Finding(path, ABSENT, "a router needs children to choose from", "add its children")
+    elif _aggregates(node, kind) and not count:
+        yield Finding(path, ABSENT, "a combiner needs children whose answers it combines", "add its children")
+    elif count > 1 and not _routes(node, kind) and not _aggregates(node, kind):
+        rule = f"all {count} children are called, and only the answer of the first is used"
+        remedy = f"make the node a {c.COMBINER} of the answers or a {c.ROUTER} to one child, or keep one child"
+        yield Finding(path, ABSENT, rule, remedy, "warning")
+    settings = predictor.settings
+    if settings.protocol == "tensorflow" and settings.transport == "grpc":
+        decides = _routes(node, kind) and node.get("implementation") not in _BUILT_IN_ROUTERS
+        if decides or _aggregates(node, kind):
+            rule = f"a {c.ROUTER if decides else c.COMBINER} cannot be called with TensorFlow messages over gRPC"
+            yield Finding(where, as_text(node.get("name")), rule, "write spec.transport: rest, or another protocol")
 
 
-def _check_parameters(node: dict[str, Any], where: str) -> Iterator[Finding]:
+def _routes(node: Object, kind: str | None) -> bool:
+    return kind == c.ROUTER or "ROUTE" in as_list(node.get("methods"))
+
+
+def _aggregates(node: Object, kind: str | None) -> bool:
+    return kind == c.COMBINER or "AGGREGATE" in as_list(node.get("methods"))
+
+
+def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
     for index, parameter in enumerate(as_list(node.get("parameters"))):
         value = as_map(parameter).get("value")
-        pattern, wording = _PARAMETER_VALUES.get(as_text(as_map(parameter).get("type")), (None, ""))
-        if pattern is not None and isinstance(value, str) and not pattern.fullmatch(value.strip()):
-            kind = parameter["type"]
-            yield Finding(
-                f"{where}.parameters[{index}].value",
-                value,
-                f"must be {wording}, as the parameter's type is {kind}",
-                "correct the value, or write type: STRING",
-            )
+        if not isinstance(value, str):
+            continue
+        path = f"{where}.parameters[{index}].value"
+        kind = as_text(parameter.get("type"))
+        pattern, wording = _PARAMETER_VALUES.get(kind, (None, ""))
+        if pattern is not None and not pattern.fullmatch(value.strip()):
+            rule = f"must be {wording}, as the parameter's type is {kind}"
+            yield Finding(path, value, rule, "correct the value, or write type: STRING")
+        elif node.get("implementation") == _AB_TEST and parameter.get("name") == _RATIO and not _is_ratio(value):
+            rule = "is the share of requests that go to the first child, from 0 to 1"
+            yield Finding(path, value, rule, "write 0.5 to split evenly")
+
+
+def _is_ratio(value: str) -> bool:
+    pattern, _ = _PARAMETER_VALUES["FLOAT"]
+    return pattern.fullmatch(value.strip()) is not None and 0 <= float(value) <= 1
+
+
+def _check_engine_has_a_pod(predictor: Predictor, containers: set[str]) -> Iterator[Finding]:
+    """Yield a graph of built-in components only: there is no pod that the engine could run in."""
+    built_in = all(has_implementation(node) and not is_server(node) for _, node in predictor.nodes)
+    if (
+        predictor.nodes
+        and built_in
+        and not predictor.settings.separate_engine
+        and not containers & set(predictor.named)
+    ):
+        rule = "no node has a container, in whose pod the engine could run"
+        remedy = f'add a node with a container, or the annotation {c.ANNOTATION_SEPARATE_ENGINE}: "true" to the spec'
+        yield Finding(f"{predictor.path}.graph", ABSENT, rule, remedy)
+
+
+def check_servers(predictor: Predictor) -> Iterator[Finding]:
+    """Yield prepackaged servers that this installation has no image for, or that have no model.
+
+    Args:
+        predictor: The predictor.
+    """
+    settings = predictor.settings
+    for where, node in predictor.nodes:
+        if not is_server(node) or not isinstance(node["implementation"], str):
+            continue
+        implementation = node["implementation"]
+        path = f"{where}.implementation"
+        protocols = settings.installation.protocols(implementation)
+        if not node.get("modelUri") and implementation != c.SERVER_WITHOUT_URI:
+            rule = f"is required, as the implementation is {implementation}"
+            yield Finding(f"{where}.modelUri", ABSENT, rule, "add it, for example modelUri: gs://bucket/model")
+        if protocols is None:
+            yield Finding(path, implementation, "is no server of this installation", _known(implementation, predictor))
+        elif settings.protocol in c.PROTOCOLS and settings.protocol not in protocols:
+            spoken = [protocol for protocol in ("seldon", "v2", "tensorflow") if protocol in protocols]
+            rule = f"does not serve the protocol {settings.protocol}"
+            remedy = f"write spec.protocol: {' or '.join(spoken)}" if spoken else "configure an image for it"
+            yield Finding(path, implementation, f"{rule} (it serves {', '.join(spoken) or 'none'})", remedy)
+
+
+def _known(implementation: str, predictor: Predictor) -> str:
+    known = [*sorted(predictor.settings.installation.servers), *c.BUILT_IN_TYPES]
+    near: list[Any] = []
+    if len(implementation) <= MAX_LENGTH:
+        near = difflib.get_close_matches(implementation.upper(), known, n=1)
+    written = f"write {near[0]}" if near else f"write one of {', '.join(known)}"
+    return f"{written}, or have the operator add it to predictor_servers"

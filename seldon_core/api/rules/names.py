@@ -98,7 +98,7 @@ def check_labels(labels: Any, path: str) -> Iterator[Finding]:
             yield Finding(where, value, "is set by the controller", "remove it: the value is replaced", "warning")
 
 
-def check_annotations(annotations: Any, path: str) -> Iterator[Finding]:
+def check_annotation_keys(annotations: Any, path: str) -> Iterator[Finding]:
     """Yield annotations whose key Kubernetes refuses.
 
     Args:

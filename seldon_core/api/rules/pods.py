@@ -6,59 +6,76 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import constants as c
-from ..findings import ABSENT, Finding
-from ..graph import engine_spec_index, walk
+from ..findings import ABSENT, Finding, short
 from ..objects import as_list, as_map, as_number, as_text, is_empty
-from ..schema import pod_schema
-from .graph import has_implementation
-from .names import check_annotations, check_deployment_suffix, check_label_name, check_labels
-from .shape import check_shape
+from .annotations import check_pod_annotations
+from .names import check_deployment_suffix, check_label_name, check_labels
+from .scaling import check_scaling
+from .shape import check_shape, pod_shape
+from .view import Object, Predictor, has_implementation
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_PORT_NAME = 15
-_CONTAINER_LISTS = ("initContainers", "containers")
+# Mounts of volumes that the controller adds.
+_OLD_PODINFO_VOLUME = "podinfo"
+_MODEL_VOLUME_SUFFIX = "-provision-location"
 
 
-def check_pods(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
+def check_pods(predictor: Predictor) -> Iterator[Finding]:
     """Yield what is wrong with the componentSpecs of a predictor.
 
     Args:
         predictor: The predictor.
-        path: Its path.
     """
-    nodes = {as_text(node.get("name")): node for _, node in walk(predictor.get("graph"))}
-    engine_index = engine_spec_index(predictor)
+    engine_index = predictor.engine_index()
     pod_of_node: dict[str, str] = {}
-    for index, component in enumerate(as_list(predictor.get("componentSpecs"))):
+    for index, component in enumerate(as_list(predictor.fields.get("componentSpecs"))):
         if not isinstance(component, dict):
             continue
-        where = f"{path}.componentSpecs[{index}]"
-        metadata = as_map(component.get("metadata"))
-        yield from check_deployment_suffix(as_text(metadata.get("name")), f"{where}.metadata.name")
-        yield from check_labels(metadata.get("labels"), f"{where}.metadata.labels")
-        yield from check_annotations(metadata.get("annotations"), f"{where}.metadata.annotations")
-        if component.get("spec") is None:
+        where = f"{predictor.path}.componentSpecs[{index}]"
+        if metadata := as_map(component.get("metadata")):
+            yield from check_deployment_suffix(as_text(metadata.get("name")), f"{where}.metadata.name")
+            yield from check_labels(metadata.get("labels"), f"{where}.metadata.labels")
+            yield from check_pod_annotations(metadata.get("annotations"), f"{where}.metadata.annotations")
+        yield from check_scaling(component, where)
+        pod = component.get("spec")
+        if pod is None:
             yield Finding(f"{where}.spec", ABSENT, "is required", "add it, with a list of containers")
-        elif isinstance(component["spec"], dict):
-            yield from _check_pod(component["spec"], f"{where}.spec", nodes, has_engine=index == engine_index)
-            yield from _check_one_pod_per_node(component["spec"], f"{where}.spec", nodes, pod_of_node)
+        elif isinstance(pod, dict):
+            engine_ports = predictor.settings.installation.engine_ports if index == engine_index else ()
+            yield from _check_pod(pod, f"{where}.spec", predictor, engine_ports)
+            yield from _check_one_pod_per_node(pod, f"{where}.spec", predictor, pod_of_node)
 
 
-def _check_pod(pod: dict[str, Any], path: str, nodes: dict[str, Any], *, has_engine: bool) -> Iterator[Finding]:
-    yield from check_shape(pod, pod_schema(), path)
+def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple[int, ...]) -> Iterator[Finding]:
+    yield from check_shape(pod, pod_shape(), path)
     names: dict[str, str] = {}
     ports: dict[int, str] = {}
-    for field in _CONTAINER_LISTS:
-        for index, container in enumerate(as_list(pod.get(field))):
-            if not isinstance(container, dict):
-                continue
-            where = f"{path}.{field}[{index}]"
-            yield from _check_container_name(container, where, nodes, names)
-            yield from _check_image(container, where, nodes if field == "containers" else {})
-            yield from check_env(container.get("env"), f"{where}.env")
+    # The controller fills the volumes of its own mounts, by whatever name.
+    volumes = {as_map(volume).get("name") for volume in as_list(pod.get("volumes")) if _named(volume)}
+    for where, container, runs_along in _containers(pod, path):
+        yield from _check_container_name(container, where, predictor, names)
+        yield from _check_image(container, where, predictor if runs_along else None)
+        if container.get("env"):
+            yield from check_env(container["env"], f"{where}.env")
+        if container.get("volumeMounts"):
+            yield from _check_mounts(container, where, volumes)
+        if container.get("ports"):
             yield from _check_ports(container, where)
-            if field == "containers":
-                yield from _check_shared_ports(container, where, ports, has_engine=has_engine)
+            if runs_along:
+                yield from _check_shared_ports(container, where, ports, engine_ports)
+
+
+def _containers(pod: Object, path: str) -> Iterator[tuple[str, Object, bool]]:
+    """Yield path and container of all containers of a pod, and whether it runs as long as the pod."""
+    for field, runs_along in (("initContainers", False), ("containers", True)):
+        for index, container in enumerate(as_list(pod.get(field))):
+            if isinstance(container, dict):
+                yield f"{path}.{field}[{index}]", container, runs_along
+
+
+def _named(part: Any) -> bool:
+    return isinstance(as_map(part).get("name"), str)
 
 
 def check_env(env: Any, path: str) -> Iterator[Finding]:
@@ -68,15 +85,17 @@ def check_env(env: Any, path: str) -> Iterator[Finding]:
         env: The environment of a container.
         path: Its path.
     """
-    counts = Counter(as_text(as_map(variable).get("name")) for variable in as_list(env))
-    for name, count in counts.items():
+    names = [variable["name"] for variable in as_list(env) if _named(variable)]
+    if len(set(names)) == len(names):
+        return
+    for name, count in Counter(names).items():
         if name and count > 1:
             rule = f"is set {count} times, of which the last counts"
             yield Finding(path, name, rule, "remove the others", "warning")
 
 
 def _check_container_name(
-    container: dict[str, Any], where: str, nodes: dict[str, Any], names: dict[str, str]
+    container: Object, where: str, predictor: Predictor, names: dict[str, str]
 ) -> Iterator[Finding]:
     name, path = container.get("name"), f"{where}.name"
     if name == "":
@@ -86,36 +105,59 @@ def _check_container_name(
     if name in names:
         yield Finding(path, name, f"is already the name of {names[name]}", "give each container of a pod its own name")
     names.setdefault(name, where)
-    if name == c.ENGINE_CONTAINER_NAME or (name == c.TFSERVING_CONTAINER_NAME and name in nodes):
+    if name == c.ENGINE_CONTAINER_NAME or (name == c.TFSERVING_CONTAINER_NAME and name in predictor.named):
         yield Finding(path, name, "is the name of a container that the controller adds", "choose another name")
     yield from check_label_name(name, path, "containers and their Services are named after it")
 
 
 def _check_one_pod_per_node(
-    pod: dict[str, Any], path: str, nodes: dict[str, Any], pod_of_node: dict[str, str]
+    pod: Object, path: str, predictor: Predictor, pod_of_node: dict[str, str]
 ) -> Iterator[Finding]:
     """Yield containers of a graph node that has one in another pod already: only one of them could be called."""
     here: dict[str, str] = {}
     for index, container in enumerate(as_list(pod.get("containers"))):
         name = as_text(as_map(container).get("name"))
+        if name not in predictor.named:
+            continue
         where = f"{path}.containers[{index}]"
-        if name in nodes and name in pod_of_node:
+        if name in pod_of_node:
             rule = f"is already the name of {pod_of_node[name]}, which serves this graph node"
             yield Finding(f"{where}.name", name, rule, "rename one of the two containers and its graph node")
-        elif name in nodes:
+        else:
             here.setdefault(name, where)
     pod_of_node.update(here)
 
 
-def _check_image(container: dict[str, Any], where: str, nodes: dict[str, Any]) -> Iterator[Finding]:
+def _check_image(container: Object, where: str, predictor: Predictor | None) -> Iterator[Finding]:
+    """Yield a missing image; the predictor is that whose nodes the container may serve."""
     image, path = container.get("image"), f"{where}.image"
     if is_empty(image):
         # The image of a prepackaged server comes from the operator's configuration.
-        if not has_implementation(as_map(nodes.get(as_text(container.get("name"))))):
+        name = as_text(container.get("name"))
+        if predictor is None or not (
+            has_implementation(predictor.named.get(name, {})) or _is_tfserving(name, predictor)
+        ):
             example = "image: example.com/classifier:1.0"
             yield Finding(path, ABSENT, "is required", f"add the image of the container, for example {example}")
-    elif isinstance(image, str) and image != image.strip():
+    elif isinstance(image, str) and (image[0].isspace() or image[-1].isspace()):
         yield Finding(path, image, "must not begin or end with white space", f"write {image.strip() or 'an image'}")
+
+
+def _is_tfserving(name: str, predictor: Predictor) -> bool:
+    """Tell whether a container is the one that TensorFlow Serving runs in beside its proxy."""
+    servers = (node.get("implementation") for _, node in predictor.nodes)
+    return name == c.TFSERVING_CONTAINER_NAME and "TENSORFLOW_SERVER" in servers
+
+
+def _check_mounts(container: Object, where: str, volumes: set[Any]) -> Iterator[Finding]:
+    for index, mount in enumerate(as_list(container["volumeMounts"])):
+        name = as_text(as_map(mount).get("name"))
+        if name and name not in volumes and name not in (c.PODINFO_VOLUME, _OLD_PODINFO_VOLUME):
+            if name.endswith(_MODEL_VOLUME_SUFFIX):
+                continue
+            path = f"{where}.volumeMounts[{index}].name"
+            remedy = f"add a volume named {short(name)} to the volumes of the pod, or remove the mount"
+            yield Finding(path, name, "no volume of the pod has this name", remedy)
 
 
 def _check_ports(container: dict[str, Any], where: str) -> Iterator[Finding]:
@@ -140,20 +182,19 @@ def _check_ports(container: dict[str, Any], where: str) -> Iterator[Finding]:
 
 
 def _check_shared_ports(
-    container: dict[str, Any], where: str, ports: dict[int, str], *, has_engine: bool
+    container: Object, where: str, ports: dict[int, str], engine_ports: tuple[int, ...]
 ) -> Iterator[Finding]:
     """Yield ports that two containers of a pod declare: they share one network, where only one can listen."""
     declared: dict[int, str] = {}
-    for index, port in enumerate(as_list(container.get("ports"))):
+    for index, port in enumerate(as_list(container["ports"])):
         number, path = as_number(as_map(port).get("containerPort")), f"{where}.ports[{index}].containerPort"
         if number is None or as_text(as_map(port).get("protocol")) not in ("", "TCP"):
             continue
         remedy = "let the container listen on another port"
-        if number in ports:
+        if number in engine_ports:
+            yield Finding(path, number, "is a port of the engine, which runs in this pod", remedy)
+        elif number in ports:
             rule = f"is declared by {ports[number]} too, in whose pod only one of them can listen on it"
-            yield Finding(path, number, rule, remedy, "warning")
-        elif has_engine and number in c.ENGINE_PORTS:
-            rule = "is by default a port of the engine, which runs in this pod"
             yield Finding(path, number, rule, remedy, "warning")
         declared.setdefault(number, where)
     ports.update(declared)

@@ -41,6 +41,7 @@ class Request:
         name: the object's name; empty where the server is to make one up.
         user: who asks.
         object: the object as it would be stored.
+        old_object: what is stored now, where the operation is UPDATE; None otherwise.
     """
 
     uid: str
@@ -51,6 +52,7 @@ class Request:
     name: str
     user: str
     object: Any
+    old_object: Any
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def parse(body: bytes) -> Request:
         name=_text(request.get("name")),
         user=_text(_map(request.get("userInfo")).get("username")),
         object=request.get("object"),
+        old_object=request.get("oldObject") if operation == "UPDATE" else None,
     )
 
 
@@ -133,7 +136,7 @@ def mutate(request: Request, *, graph: bool) -> Decision:
     exempt = _exempt(request)
     if exempt is not None:
         return exempt
-    findings = validate(request.object)
+    findings = validate(request.object, request.old_object)
     if any(finding.severity == "error" for finding in findings):
         return Decision(findings)
     return Decision(findings, diff(request.object, stored_defaults(request.object, graph=graph)))
@@ -141,7 +144,7 @@ def mutate(request: Request, *, graph: bool) -> Decision:
 
 def check(request: Request) -> Decision:
     """Check the object as it would be stored, after all mutating webhooks."""
-    return _exempt(request) or Decision(validate(request.object))
+    return _exempt(request) or Decision(validate(request.object, request.old_object))
 
 
 def _exempt(request: Request) -> Decision | None:

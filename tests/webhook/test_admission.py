@@ -232,3 +232,21 @@ def test_any_object_gets_an_answer_that_the_api_server_can_read(place: tuple[Any
         assert response["allowed"] is (not decision.errors)
         assert response["allowed"] or response["status"]["details"]["causes"]
         patched(request, decision)
+
+
+@pytest.mark.parametrize("decide", [lambda request: mutate(request, graph=True), check], ids=["mutate", "validate"])
+def test_an_update_is_held_up_only_by_what_it_makes_wrong(decide: Any) -> None:
+    old = copy.deepcopy(EXAMPLE)
+    old["spec"]["predictors"][0]["graph"]["name"] = "nobody"
+    new = copy.deepcopy(old)
+    new["spec"]["replicas"] = 3
+    request = asked(new, operation="UPDATE", oldObject=old)
+    response = answer(request, decide(request))["response"]
+    assert response["allowed"] is True
+    assert [warning for warning in response["warnings"] if '"nobody"' in warning]
+    worse = copy.deepcopy(new)
+    worse["spec"]["replicas"] = -3
+    response = answer(request, decide(asked(worse, operation="UPDATE", oldObject=old)))["response"]
+    assert [cause["field"] for cause in response["status"]["details"]["causes"]] == ["spec.replicas"]
+    request = asked(old, operation="CREATE", oldObject=old)
+    assert answer(request, decide(request))["response"]["allowed"] is False

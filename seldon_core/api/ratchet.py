@@ -55,6 +55,9 @@ def _named(path: str, obj: Any) -> str:
         if field is not None:
             steps.append(f".{field}")
             here = as_map(here).get(field)
+            if field == "graph":
+                # The root is a node like those below it.
+                _enter(steps, here, "")
         elif isinstance(here, list) and item.isdecimal() and int(item) < len(here):
             here = here[int(item)]
             _enter(steps, here, item)

@@ -48,7 +48,7 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
             if name not in known:
                 if not has_implementation(node):
                     yield _without_container(name, available, f"{where}.name", predictor.path)
-                else:
+                elif is_server(node):
                     yield from check_label_name(
                         name, f"{where}.name", "containers and their Services are named after it"
                     )

@@ -58,7 +58,7 @@ def check_traffic(predictors: Sequence[Predictor]) -> Iterator[Finding]:
         return
     total = sum(_traffic(predictor) or 0 for predictor in live)
     last = live[-1]
-    if len(live) == 1 and total not in (0, _ALL):
+    if len(live) == 1 and 0 < total < _ALL:
         rule = "the only predictor that answers has all the traffic"
         yield Finding(f"{last.path}.traffic", last.fields["traffic"], rule, "write 100 or leave traffic out")
     elif len(live) > 1 and total != _ALL:

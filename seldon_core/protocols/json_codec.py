@@ -10,7 +10,6 @@ from datetime import date, datetime, time
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from .errors import MessageError
 
@@ -63,6 +62,8 @@ def dumps(value: Any) -> bytes:
 
 
 def _to_json_type(value: Any) -> Any:
+    import numpy as np  # here, because the engine reads messages without it
+
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.bool_):
@@ -96,6 +97,8 @@ def _plain(value: Any) -> Any:
 
 
 def _key(key: Any) -> str:
+    import numpy as np
+
     if isinstance(key, str):
         return str.__str__(key)
     if isinstance(key, bool | int | float | np.generic | None):

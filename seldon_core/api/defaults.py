@@ -1,16 +1,16 @@
 """Filling in what a user left out: once for storage, and in full when objects are planned.
 
-Both functions accept an object of any shape, change nothing that is written, and give the same result when
-applied to their own. What they return shares its unchanged parts with what they were given: treat both as
-read-only.
+Both accept an object of any shape and change nothing that is written; storing again changes nothing. What they return
+shares its unchanged parts with what they were given: treat both as read-only.
 """
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import constants as c
-from .graph import containers, engine_spec_index, walk
+from .graph import ContainerRef, containers, engine_spec_index, has_implementation, is_server, nodes
 from .names import container_service_name
 from .objects import as_list, as_map, as_number, as_text, is_empty, is_true
 
@@ -48,26 +48,32 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     Args:
         obj: The SeldonDeployment; any JSON value is accepted, and what has an unexpected shape is left alone.
         graph: Whether to fill in the predictors as well, or the three fields of the spec only.
+
+    Returns:
+        The SeldonDeployment; every part in which nothing is filled in is the one given.
     """
     spec = as_map(as_map(obj).get("spec"))
     if not spec:
         return obj
-    spec = dict(spec)
-    _fill(spec, "protocol", c.DEFAULT_PROTOCOL)
-    if not _any_grpc_endpoint(spec):
-        _fill(spec, "transport", c.DEFAULT_TRANSPORT)
-    _fill(spec, "serverType", c.DEFAULT_SERVER_TYPE)
+    filled = dict(spec)
+    _fill(filled, "protocol", c.DEFAULT_PROTOCOL)
+    if is_empty(spec.get("transport")) and not _any_grpc_endpoint(spec):
+        filled["transport"] = c.DEFAULT_TRANSPORT
+    _fill(filled, "serverType", c.DEFAULT_SERVER_TYPE)
     if graph and isinstance(spec.get("predictors"), list):
-        spec["predictors"] = [_stored_predictor(predictor) for predictor in spec["predictors"]]
-    return {**obj, "spec": spec}
+        filled["predictors"] = _unless_same(
+            [_stored_predictor(item) for item in spec["predictors"]], spec["predictors"]
+        )
+    same = len(filled) == len(spec) and all(filled[key] is value for key, value in spec.items())
+    return obj if same else {**obj, "spec": filled}
 
 
 def plan_defaults(obj: Object, ports: PortSettings) -> Object:
     """Return a SeldonDeployment with everything filled in that building its Kubernetes objects needs.
 
-    On top of `stored_defaults`: the namespace, and for each graph node that has a container the node's
-    endpoint (host and ports, which replace what is written there) and the container's pull policy,
-    termination message, metrics port and annotations mount.
+    On top of `stored_defaults`: the namespace; the type of each prepackaged server, and a container where it has none;
+    and for each graph node that has a container the node's endpoint (host and ports, which replace what is written
+    there) and the container's pull policy, termination message, metrics port and annotations mount.
 
     Args:
         obj: The SeldonDeployment; any JSON value is accepted, and what has an unexpected shape is left alone.
@@ -98,7 +104,7 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
 
 
 def node_type(node: Mapping[str, Any]) -> str | None:
-    """Return the type of a graph node: the one given, else what its implementation or methods amount to.
+    """Return the type of a graph node: MODEL for a server, else the one given or what methods and built-in amount to.
 
     Args:
         node: The graph node.
@@ -106,11 +112,12 @@ def node_type(node: Mapping[str, Any]) -> str | None:
     Returns:
         The type; None for a node without a type whose methods amount to none.
     """
+    if is_server(node):
+        return c.MODEL
     if not is_empty(node.get("type")):
         return as_text(node["type"])
-    implementation = node.get("implementation")
-    if not is_empty(implementation) and implementation != c.UNKNOWN_IMPLEMENTATION:
-        return c.BUILT_IN_TYPES.get(as_text(implementation), c.MODEL)
+    if has_implementation(node):
+        return c.BUILT_IN_TYPES[node["implementation"]]
     methods = as_list(node.get("methods"))
     if not methods:
         return c.MODEL
@@ -131,21 +138,28 @@ def _fill(target: Object, key: str, value: Any) -> None:
 
 
 def _any_grpc_endpoint(spec: Object) -> bool:
-    nodes = (node for item in as_list(spec.get("predictors")) for _, node in walk(as_map(item).get("graph")))
-    return any(as_map(node.get("endpoint")).get("type") == "GRPC" for node in nodes)
+    return any(
+        as_map(node.get("endpoint")).get("type") == "GRPC"
+        for predictor in as_list(spec.get("predictors"))
+        for node in nodes(as_map(predictor).get("graph"))
+    )
+
+
+def _unless_same(items: list[Any], before: list[Any]) -> list[Any]:
+    return before if all(map(operator.is_, items, before)) else items
 
 
 def _stored_predictor(predictor: Any) -> Any:
     if not isinstance(predictor, dict):
         return predictor
-    filled = dict(predictor)
     labels = predictor.get("labels")
     name = as_text(predictor.get("name"))
+    filled = predictor
     if name and isinstance(labels, dict | None) and c.LABEL_VERSION not in (labels or {}):
-        filled["labels"] = {**(labels or {}), c.LABEL_VERSION: name}
-    if isinstance(predictor.get("graph"), dict):
-        filled["graph"] = _copied_graph(predictor["graph"])
-        for _, node in walk(filled["graph"]):
+        filled = {**filled, "labels": {**(labels or {}), c.LABEL_VERSION: name}}
+    if any(is_empty(node.get("type")) and node_type(node) is not None for node in nodes(predictor.get("graph"))):
+        filled = {**filled, "graph": _copied_graph(predictor["graph"])}
+        for node in nodes(filled["graph"]):
             kind = node_type(node)
             if kind is not None:
                 _fill(node, "type", kind)
@@ -162,6 +176,27 @@ def _copied_graph(root: Object) -> Object:
             node["children"] = [dict(child) if isinstance(child, dict) else child for child in node["children"]]
             waiting.extend(child for child in node["children"] if isinstance(child, dict))
     return copied
+
+
+def with_servers(predictor: Object) -> Object:
+    """Return a predictor in which each prepackaged server has a container: where none is written, in the first pod.
+
+    Args:
+        predictor: The predictor; any shape is accepted, and containers are added where there is a place for them.
+    """
+    written = {as_text(ref.container.get("name")) for ref in containers(predictor)}
+    named = (as_text(node.get("name")) for node in nodes(predictor.get("graph")) if is_server(node))
+    missing = list(dict.fromkeys(name for name in named if name and name not in written))
+    components = predictor.get("componentSpecs")
+    if not missing or not isinstance(components, list | None):
+        return predictor
+    first, *others = components or [{}]
+    pod = as_map(first).get("spec")
+    listed = as_map(pod).get("containers")
+    if not (isinstance(first, dict) and isinstance(pod, dict | None) and isinstance(listed, list | None)):
+        return predictor
+    added = [*(listed or []), *({"name": name} for name in missing)]
+    return {**predictor, "componentSpecs": [{**first, "spec": {**(pod or {}), "containers": added}}, *others]}
 
 
 class _PortAllocator:
@@ -243,26 +278,38 @@ class _Scope:
 def _planned_predictor(predictor: Any, scope: _Scope) -> Any:
     if not isinstance(predictor, dict):
         return predictor
+    written = len(list(containers(predictor)))
+    predictor = with_servers(predictor)
     planned = dict(predictor)
     if isinstance(predictor.get("graph"), dict):
         planned["graph"] = _copied_graph(predictor["graph"])
-    nodes: dict[str, Object] = {}
-    for _, node in walk(planned.get("graph")):
-        nodes.setdefault(as_text(node.get("name")), node)
+    named: dict[str, Object] = {}
+    for node in nodes(planned.get("graph")):
+        named.setdefault(as_text(node.get("name")), node)
+        if is_server(node):
+            node["type"] = c.MODEL
     engine_index = None if scope.separate_engine else engine_spec_index(predictor)
     replaced: dict[tuple[int, int], Object] = {}
-    for ref in containers(predictor):
+    for ref in _in_order_of_numbers(predictor, written):
         # Containers outside the graph use up numbers as well: users' set-ups know the numbers of the others.
         numbers = (scope.allocator.named("http", ref.container), scope.allocator.named("grpc", ref.container))
         name = as_text(ref.container.get("name"))
-        if name and name in nodes:
+        if name and name in named:
             host = _host(predictor, name, scope, beside_engine=ref.spec_index == engine_index)
-            nodes[name]["endpoint"] = _endpoint(nodes[name], host, numbers, scope)
+            named[name]["endpoint"] = _endpoint(named[name], host, numbers, scope)
             replaced[ref.spec_index, ref.container_index] = _planned_container(ref.container, scope)
     if replaced:
         specs = predictor["componentSpecs"]
         planned["componentSpecs"] = [_with_containers(spec, at, replaced) for at, spec in enumerate(specs)]
     return planned
+
+
+def _in_order_of_numbers(predictor: Object, written: int) -> list[ContainerRef]:
+    """Return the containers in the order in which they get ports: those that were added after those written."""
+    refs = list(containers(predictor))
+    added = len(refs) - written
+    first = sum(ref.spec_index == 0 for ref in refs)
+    return [*refs[: first - added], *refs[first:], *refs[first - added : first]]
 
 
 def _host(predictor: Object, container_name: str, scope: _Scope, *, beside_engine: bool) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .objects import as_list, as_map, as_text
+from . import constants as c
+from .objects import as_list, as_map, as_text, is_empty
 
 
 class ContainerRef(NamedTuple):
@@ -76,3 +77,21 @@ def engine_spec_index(predictor: Mapping[str, Any]) -> int | None:
     names = {node["name"] for node in nodes(predictor.get("graph")) if isinstance(node.get("name"), str)}
     holding = (ref.spec_index for ref in containers(predictor) if as_text(ref.container.get("name")) in names)
     return next(holding, None)
+
+
+def has_implementation(node: Mapping[str, Any]) -> bool:
+    """Tell whether a node is a server or a built-in component, for which no container need be written.
+
+    Args:
+        node: The graph node.
+    """
+    return not is_empty(node.get("implementation")) and node["implementation"] != c.UNKNOWN_IMPLEMENTATION
+
+
+def is_server(node: Mapping[str, Any]) -> bool:
+    """Tell whether a node is a prepackaged server.
+
+    Args:
+        node: The graph node.
+    """
+    return has_implementation(node) and as_text(node["implementation"]) not in c.BUILT_IN_TYPES

@@ -8,8 +8,9 @@ from typing import Any
 
 from . import constants as c
 from .findings import ABSENT, Finding
+from .graph import has_implementation
 from .objects import as_list, as_map, as_text, is_empty, is_true
-from .rules.view import Predictor, has_implementation
+from .rules.view import Predictor
 
 _RULE = "is not served by this version"
 

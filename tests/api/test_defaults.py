@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seldon_core.api.defaults import PortSettings, node_type, plan_defaults, stored_defaults
-from seldon_core.api.graph import containers, walk
+from seldon_core.api.defaults import PortSettings, node_type, plan_defaults, stored_defaults, with_servers
+from seldon_core.api.graph import containers, is_server, walk
+from seldon_core.api.objects import as_list, as_map
 from tests.api.samples import (
     JSON,
     Object,
@@ -101,6 +102,7 @@ def test_a_grpc_endpoint_decides_the_transport() -> None:
         pytest.param({"implementation": "UNKNOWN_IMPLEMENTATION"}, "MODEL", id="unknown-implementation"),
         pytest.param({"implementation": "SKLEARN_SERVER"}, "MODEL", id="D12-prepackaged"),
         pytest.param({"implementation": "MY_SERVER"}, "MODEL", id="custom-server"),
+        pytest.param({"implementation": ["a"]}, "MODEL", id="no-implementation"),
         pytest.param({"implementation": "RANDOM_ABTEST"}, "ROUTER", id="W13-ab-test"),
         pytest.param({"implementation": "SIMPLE_ROUTER"}, "ROUTER", id="simple-router"),
         pytest.param({"implementation": "SIMPLE_MODEL"}, "MODEL", id="simple-model"),
@@ -189,6 +191,88 @@ def test_d13_first_ports_are_settings() -> None:
     assert endpoint(planned, "classifier2")["service_host"].endswith(".default.svc.corp.example")
 
 
+def server(name: str = "classifier", *children: Object, **fields: Any) -> Object:
+    return node(name, *children, implementation="TENSORFLOW_SERVER", modelUri="gs://a", **fields)
+
+
+def test_d4_d6_d12_a_server_gets_a_container() -> None:
+    obj = sdep({"name": "p1", "graph": server(endpoint={"type": "REST"})})
+    planned = plan_defaults(obj, PortSettings(metrics_name="myMetricsPort"))
+    assert container_of(planned, "classifier")["ports"] == [
+        {"name": "myMetricsPort", "containerPort": 6000, "protocol": "TCP"}
+    ]
+    assert container_of(planned, "classifier")["volumeMounts"] == [
+        {"name": "seldon-podinfo", "mountPath": "/etc/podinfo"}
+    ]
+    assert endpoint(planned, "classifier") == {
+        "type": "REST",
+        "service_host": "localhost",
+        "service_port": 9000,
+        "httpPort": 9000,
+        "grpcPort": 9500,
+    }
+    assert planned["spec"]["predictors"][0]["graph"]["type"] == "MODEL"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param({"name": "classifier"}, id="D8-without-image"),
+        pytest.param({"name": "classifier", "image": "myimage:0.1"}, id="D10-with-image"),
+    ],
+)
+def test_d7_d8_d10_a_container_of_a_server_that_is_written_is_kept(written: Object) -> None:
+    planned = plan_defaults(sdep(predictor("p1", server(), component(written)), transport="grpc"), PORTS)
+    (pod,) = planned["spec"]["predictors"][0]["componentSpecs"]
+    (kept,) = pod["spec"]["containers"]
+    assert kept.items() >= written.items()
+    assert endpoint(planned, "classifier")["service_port"] == 9500
+    assert endpoint(planned, "classifier")["service_host"] == "localhost"
+
+
+def test_d9_a_custom_server_called_by_grpc() -> None:
+    graph = node(implementation="CUSTOM_SERVER", modelUri="gs://a")
+    planned = plan_defaults(sdep({"name": "p1", "graph": graph}, transport="grpc"), PORTS)
+    assert numbers(planned, "classifier") == (9000, 9500, 6000)
+    assert endpoint(planned, "classifier")["service_port"] == 9500
+
+
+def test_d11_two_servers_share_the_pod_that_is_made_for_them() -> None:
+    planned = plan_defaults(sdep({"name": "p1", "graph": server("a", server("b"))}), PORTS)
+    assert numbers(planned, "a") == (9000, 9500, 6000)
+    assert numbers(planned, "b") == (9001, 9501, 6001)
+    assert len(planned["spec"]["predictors"][0]["componentSpecs"]) == 1
+    assert {endpoint(planned, name)["service_host"] for name in "ab"} == {"localhost"}
+
+
+def test_containers_that_are_written_get_their_ports_before_those_of_servers() -> None:
+    """Also where they are in a later pod than the one that a server is added to."""
+    graph = node("a", node("b"), server("s"))
+    planned = plan_defaults(sdep(predictor("p1", graph, component(container("a")), component(container("b")))), PORTS)
+    assert [numbers(planned, name) for name in "abs"] == [(9000 + n, 9500 + n, 6000 + n) for n in range(3)]
+    assert [ref.container["name"] for ref in containers(planned["spec"]["predictors"][0])] == ["a", "s", "b"]
+
+
+@pytest.mark.parametrize(
+    "component_specs",
+    [
+        pytest.param("x", id="no-list"),
+        pytest.param([7], id="no-component"),
+        pytest.param([{"spec": []}], id="no-pod"),
+        pytest.param([{"spec": {"containers": "x"}}], id="no-containers"),
+    ],
+)
+def test_no_container_is_added_where_there_is_no_place_for_it(component_specs: Any) -> None:
+    obj = sdep({"name": "p1", "graph": server(), "componentSpecs": component_specs})
+    assert plan_defaults(obj, PORTS)["spec"]["predictors"][0]["componentSpecs"] == component_specs
+
+
+def test_a_server_is_a_model_whatever_is_written() -> None:
+    obj = sdep({"name": "p1", "graph": server(type="ROUTER")})
+    assert stored_defaults(obj)["spec"]["predictors"][0]["graph"] == obj["spec"]["predictors"][0]["graph"]
+    assert plan_defaults(obj, PORTS)["spec"]["predictors"][0]["graph"]["type"] == "MODEL"
+
+
 def test_a_name_has_the_same_ports_in_every_predictor_and_metrics_ports_of_its_own() -> None:
     planned = plan_defaults(sdep(predictor("p1"), predictor("p2")), PORTS)
     assert [numbers(planned, "classifier", of=index) for index in (0, 1)] == [(9000, 9500, 6000), (9000, 9500, 6001)]
@@ -232,6 +316,29 @@ def test_written_endpoints_are_replaced_but_for_their_type() -> None:
 def test_a_users_mount_of_the_annotations_is_kept(mount: Object) -> None:
     planned = plan_defaults(sdep(predictor("p1", None, component(container(volumeMounts=[mount])))), PORTS)
     assert container_of(planned, "classifier")["volumeMounts"] == [mount]
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "spec-only"])
+def test_what_is_filled_in_already_is_returned_as_it_is(graph: bool) -> None:
+    obj = stored_defaults(chain_in_two_pods(), graph=graph)
+    assert stored_defaults(obj, graph=graph) is obj
+
+
+@given(seldon_deployments(), st.booleans())
+def test_nothing_but_the_five_fields_is_stored(obj: Object, graph: bool) -> None:
+    stored = copy.deepcopy(stored_defaults(obj, graph=graph))
+    for field in ("protocol", "transport", "serverType"):
+        stored["spec"].pop(field)
+    for each in stored["spec"]["predictors"] if graph else ():
+        assert each.pop("labels") == {"version": each["name"]}
+        for _, part in walk(each["graph"]):
+            assert part.pop("type") == "MODEL"
+    assert stored == obj
+
+
+@given(broken())
+def test_what_is_stored_plans_the_same(value: Any) -> None:
+    assert repr(plan_defaults(stored_defaults(value), PORTS)) == repr(plan_defaults(value, PORTS))
 
 
 def test_the_namespace_is_default_where_none_is_given() -> None:
@@ -317,7 +424,8 @@ def assert_kept(before: Any, after: Any, path: str = "") -> None:
         assert list(after)[: len(before)] == list(before), path
         for key, value in before.items():
             # Set by the controller, whatever is written.
-            if key not in ("service_host", "service_port", "httpPort", "grpcPort"):
+            server = key == "type" and is_server(before)
+            if key not in ("service_host", "service_port", "httpPort", "grpcPort") and not server:
                 assert_kept(value, after[key], f"{path}.{key}")
     elif isinstance(before, list) and isinstance(after, list):
         for index, value in enumerate(before):
@@ -332,12 +440,18 @@ def test_nothing_is_dropped_or_reordered(value: Any) -> None:
     assert_kept(value, plan_defaults(value, PORTS))
 
 
+def predictors_of(value: Any) -> list[Object]:
+    listed = as_list(as_map(as_map(value).get("spec")).get("predictors"))
+    return [each for each in listed if isinstance(each, dict)]
+
+
 @given(JSON | broken())
 def test_anything_is_accepted_and_storing_again_changes_nothing(value: Any) -> None:
     stored = stored_defaults(value)
     planned = plan_defaults(value, PORTS)
     assert repr(stored_defaults(stored)) == repr(stored)
-    assert repr(plan_defaults(planned, PORTS)) == repr(planned)
+    if all(with_servers(each) is each for each in predictors_of(value)):
+        assert repr(plan_defaults(planned, PORTS)) == repr(planned)
     assert repr(stored_defaults(value, graph=False)) == repr(
         stored_defaults(stored_defaults(value, graph=False), graph=False)
     )

@@ -320,6 +320,11 @@ def test_8_annotations_that_are_settings(
             id="14-explainer-parameters",
         ),
         pytest.param(
+            changed(server("SKLEARN_SERVER"), ("spec.predictors.0.graph.type", "ROUTER")),
+            f'{P0}.graph.type: "ROUTER": is ignored, as a prepackaged server is a MODEL; leave type out',
+            id="14-type-of-a-server",
+        ),
+        pytest.param(
             sdep(protocol="kfserving"), 'spec.protocol: "kfserving": is the old name of v2; write v2', id="14-kfserving"
         ),
     ],

@@ -8,10 +8,11 @@ from typing import Any
 from .. import constants as c
 from ..defaults import node_type
 from ..findings import ABSENT, Finding, short
+from ..graph import has_implementation, is_server
 from ..names import MAX_LENGTH
 from ..objects import as_list, as_map, as_text
 from .names import check_label_name
-from .view import MAX_DEPTH, Object, Predictor, has_implementation, is_server
+from .view import MAX_DEPTH, Object, Predictor
 
 _COMPARED_NAMES = 20
 _PARAMETER_VALUES = {

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from .. import constants as c
 from ..findings import Finding
+from ..graph import is_server
 from ..objects import as_map, is_empty
 from .view import Object, Predictor
 
@@ -32,6 +34,9 @@ def check_ignored_in_predictor(predictor: Predictor) -> Iterator[Finding]:
     """
     yield from _ignored(predictor.fields, predictor.path, _PREDICTOR)
     for where, node in predictor.nodes:
+        if is_server(node) and not is_empty(node.get("type")) and node["type"] != c.MODEL:
+            rule = f"is ignored, as a prepackaged server is a {c.MODEL}"
+            yield Finding(f"{where}.type", node["type"], rule, "leave type out", "warning")
         if endpoint := node.get("endpoint"):
             yield from _ignored(as_map(endpoint), f"{where}.endpoint", _ENDPOINT)
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from .. import constants as c
 from ..findings import ABSENT, Finding, short
+from ..graph import has_implementation
 from ..objects import as_list, as_map, as_number, as_text, is_empty
 from .annotations import check_pod_annotations
 from .names import check_deployment_suffix, check_label_name, check_labels
 from .scaling import check_scaling
 from .shape import check_shape, pod_shape
-from .view import Object, Predictor, has_implementation
+from .view import Object, Predictor
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_PORT_NAME = 15

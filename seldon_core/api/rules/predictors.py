@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from .. import constants as c
+from ..defaults import with_servers
 from ..findings import ABSENT, Finding, short
 from ..names import (
     container_service_name,
@@ -127,13 +128,9 @@ def _services(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, 
 def _deployments(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, str]]:
     """Yield the name, what it is made for and how to change it for every Deployment of a predictor."""
     name = as_text(predictor.fields.get("name"))
-    for index, component in enumerate(as_list(predictor.fields.get("componentSpecs"))):
-        where = f"{predictor.path}.componentSpecs[{index}]"
-        yield (
-            deployment_name(sdep_name, name, index, as_map(component)),
-            where,
-            "set its metadata.name to a name of its own",
-        )
+    for index, component in enumerate(as_list(with_servers(predictor.fields).get("componentSpecs"))):
+        deployment = deployment_name(sdep_name, name, index, as_map(component))
+        yield deployment, f"{predictor.path}.componentSpecs[{index}]", "set its metadata.name to a name of its own"
     if predictor.settings.separate_engine and not predictor.without_engine:
         yield engine_deployment_name(sdep_name, name), f"{predictor.path}.name", "rename the predictor"
     if _has_explainer(predictor):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import constants as c
-from ..graph import ContainerRef, containers, walk
+from ..graph import ContainerRef, containers, is_server, walk
 from ..installation import Installation
-from ..objects import as_map, as_text, is_empty, is_true
+from ..objects import as_map, as_text, is_true
 
 MAX_DEPTH = 100
 
@@ -128,21 +128,3 @@ class Predictor:
             if name and name not in seen and is_server(node):
                 seen.add(name)
                 yield name, f"{where}.name"
-
-
-def has_implementation(node: Object) -> bool:
-    """Tell whether a node is a server or a built-in component, for which no container need be written.
-
-    Args:
-        node: The graph node.
-    """
-    return not is_empty(node.get("implementation")) and node.get("implementation") != c.UNKNOWN_IMPLEMENTATION
-
-
-def is_server(node: Object) -> bool:
-    """Tell whether a node is a prepackaged server.
-
-    Args:
-        node: The graph node.
-    """
-    return has_implementation(node) and as_text(node["implementation"]) not in c.BUILT_IN_TYPES

@@ -85,7 +85,8 @@ def has_implementation(node: Mapping[str, Any]) -> bool:
     Args:
         node: The graph node.
     """
-    return not is_empty(node.get("implementation")) and node["implementation"] != c.UNKNOWN_IMPLEMENTATION
+    implementation = node.get("implementation")
+    return not is_empty(implementation) and implementation != c.UNKNOWN_IMPLEMENTATION
 
 
 def is_server(node: Mapping[str, Any]) -> bool:

@@ -23,9 +23,9 @@ def as_text(value: Any) -> str:
 
 def as_number(value: Any) -> int | None:
     """Return `value` if it is a whole number (a boolean is none), else None; the API server takes 1.0 for 1."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def is_empty(value: Any) -> bool:

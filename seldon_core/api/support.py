@@ -99,7 +99,7 @@ def _check_node(node: dict[str, Any], where: str) -> Iterator[Finding]:
     if (count := len(as_list(node.get("children")))) > 1:
         rule = f"{count} children of one node are not served by this version"
         yield Finding(f"{where}.children", ABSENT, rule, "keep one; chain the others below it")
-    for field, remedy in _NODE_FIELDS.items():
+    for field, remedy in () if _NODE_FIELDS.keys().isdisjoint(node) else _NODE_FIELDS.items():
         if node.get(field):
             yield Finding(f"{where}.{field}", node[field], _RULE, remedy)
     endpoint = as_text(as_map(node.get("endpoint")).get("type"))

@@ -10,7 +10,7 @@ from ..defaults import node_type
 from ..findings import ABSENT, Finding, short
 from ..graph import has_implementation, is_server
 from ..names import MAX_LENGTH
-from ..objects import as_list, as_map, as_text
+from ..objects import as_list, as_text
 from .names import check_label_name
 from .view import MAX_DEPTH, Object, Predictor
 
@@ -53,12 +53,8 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
                     yield from check_label_name(
                         name, f"{where}.name", "containers and their Services are named after it"
                     )
-        kind = node_type(node)
-        if kind == c.UNKNOWN_TYPE and not as_list(node.get("methods")) and not has_implementation(node):
-            rule = "says nothing about what the node does"
-            yield Finding(f"{where}.type", kind, rule, "write MODEL, or leave type out, which means MODEL")
-        if kind not in _CHILDLESS_TYPES or node.get("children") or has_implementation(node):
-            yield from _check_children(node, kind, where, predictor)
+        if not _is_plain(node):
+            yield from _check_what_it_does(node, where, predictor)
         if node.get("parameters"):
             yield from _check_parameters(node, where)
     yield from _check_engine_has_a_pod(predictor, known)
@@ -68,8 +64,29 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
         yield Finding(path, as_text(predictor.fields["annotations"][c.ANNOTATION_NO_ENGINE]), rule, "remove it")
 
 
-# Nodes about which there is nothing to say as long as they have no children.
-_CHILDLESS_TYPES = (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
+def _is_plain(node: Object) -> bool:
+    """Tell whether a node does what one of a chain does, about which there is nothing to say."""
+    children = node.get("children")
+    return (
+        (node.get("type") or c.MODEL) in (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
+        and not node.get("methods")
+        and not node.get("implementation")
+        and (not children or len(as_list(children)) == 1)
+    )
+
+
+def _check_what_it_does(node: Object, where: str, predictor: Predictor) -> Iterator[Finding]:
+    kind = node_type(node)
+    if kind == c.UNKNOWN_TYPE and not as_list(node.get("methods")) and not has_implementation(node):
+        rule = "says nothing about what the node does"
+        yield Finding(f"{where}.type", kind, rule, "write MODEL, or leave type out, which means MODEL")
+    yield from _check_children(node, kind, where)
+    settings = predictor.settings
+    if settings.protocol == "tensorflow" and settings.transport == "grpc":
+        decides = _routes(node, kind) and node.get("implementation") not in _BUILT_IN_ROUTERS
+        if decides or _aggregates(node, kind):
+            rule = f"a {c.ROUTER if decides else c.COMBINER} cannot be called with TensorFlow messages over gRPC"
+            yield Finding(where, as_text(node.get("name")), rule, "write spec.transport: rest, or another protocol")
 
 
 def _without_container(name: str, available: list[str], where: str, path: str) -> Finding:
@@ -86,7 +103,7 @@ def _without_container(name: str, available: list[str], where: str, path: str) -
     return Finding(where, name, rule, f"rename the node to one of {listed}, or {addition}")
 
 
-def _check_children(node: Object, kind: str | None, where: str, predictor: Predictor) -> Iterator[Finding]:
+def _check_children(node: Object, kind: str | None, where: str) -> Iterator[Finding]:
     count = len(as_list(node.get("children")))
     path = f"{where}.children"
     if node.get("implementation") == _AB_TEST:
@@ -100,12 +117,6 @@ def _check_children(node: Object, kind: str | None, where: str, predictor: Predi
         rule = f"all {count} children are called, and only the answer of the first is used"
         remedy = f"make the node a {c.COMBINER} of the answers or a {c.ROUTER} to one child, or keep one child"
         yield Finding(path, ABSENT, rule, remedy, "warning")
-    settings = predictor.settings
-    if settings.protocol == "tensorflow" and settings.transport == "grpc":
-        decides = _routes(node, kind) and node.get("implementation") not in _BUILT_IN_ROUTERS
-        if decides or _aggregates(node, kind):
-            rule = f"a {c.ROUTER if decides else c.COMBINER} cannot be called with TensorFlow messages over gRPC"
-            yield Finding(where, as_text(node.get("name")), rule, "write spec.transport: rest, or another protocol")
 
 
 def _routes(node: Object, kind: str | None) -> bool:
@@ -117,19 +128,20 @@ def _aggregates(node: Object, kind: str | None) -> bool:
 
 
 def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
-    for index, parameter in enumerate(as_list(node.get("parameters"))):
-        value = as_map(parameter).get("value")
-        if not isinstance(value, str):
+    for index, parameter in enumerate(as_list(node["parameters"])):
+        if not isinstance(parameter, dict) or not isinstance(value := parameter.get("value"), str):
             continue
-        path = f"{where}.parameters[{index}].value"
         kind = as_text(parameter.get("type"))
         pattern, wording = _PARAMETER_VALUES.get(kind, (None, ""))
         if pattern is not None and not pattern.fullmatch(value.strip()):
             rule = f"must be {wording}, as the parameter's type is {kind}"
-            yield Finding(path, value, rule, "correct the value, or write type: STRING")
-        elif node.get("implementation") == _AB_TEST and parameter.get("name") == _RATIO and not _is_ratio(value):
+            remedy = "correct the value, or write type: STRING"
+        elif parameter.get("name") == _RATIO and node.get("implementation") == _AB_TEST and not _is_ratio(value):
             rule = "is the share of requests that go to the first child, from 0 to 1"
-            yield Finding(path, value, rule, "write 0.5 to split evenly")
+            remedy = "write 0.5 to split evenly"
+        else:
+            continue
+        yield Finding(f"{where}.parameters[{index}].value", value, rule, remedy)
 
 
 def _is_ratio(value: str) -> bool:
@@ -158,10 +170,10 @@ def check_servers(predictor: Predictor) -> Iterator[Finding]:
         predictor: The predictor.
     """
     settings = predictor.settings
-    for where, node in predictor.nodes:
-        if not is_server(node) or not isinstance(node["implementation"], str):
-            continue
+    for where, node in predictor.servers:
         implementation = node["implementation"]
+        if not isinstance(implementation, str):
+            continue
         path = f"{where}.implementation"
         protocols = settings.installation.protocols(implementation)
         if not node.get("modelUri") and implementation != c.SERVER_WITHOUT_URI:

@@ -5,8 +5,7 @@ from typing import Any
 
 from .. import constants as c
 from ..findings import Finding
-from ..graph import is_server
-from ..objects import as_map, is_empty
+from ..objects import is_empty
 from .view import Object, Predictor
 
 _SPEC = {"name": "metadata.name is the name", "oauth_key": "remove it", "oauth_secret": "remove it"}
@@ -33,15 +32,19 @@ def check_ignored_in_predictor(predictor: Predictor) -> Iterator[Finding]:
         predictor: The predictor.
     """
     yield from _ignored(predictor.fields, predictor.path, _PREDICTOR)
-    for where, node in predictor.nodes:
-        if is_server(node) and not is_empty(node.get("type")) and node["type"] != c.MODEL:
+    for where, node in predictor.servers:
+        if not is_empty(node.get("type")) and node["type"] != c.MODEL:
             rule = f"is ignored, as a prepackaged server is a {c.MODEL}"
             yield Finding(f"{where}.type", node["type"], rule, "leave type out", "warning")
-        if endpoint := node.get("endpoint"):
-            yield from _ignored(as_map(endpoint), f"{where}.endpoint", _ENDPOINT)
+    for where, node in predictor.nodes:
+        endpoint = node.get("endpoint")
+        if endpoint and isinstance(endpoint, dict):
+            yield from _ignored(endpoint, f"{where}.endpoint", _ENDPOINT)
 
 
 def _ignored(part: dict[str, Any], path: str, remedies: dict[str, str]) -> Iterator[Finding]:
+    if remedies.keys().isdisjoint(part):
+        return
     for field, remedy in remedies.items():
         if field in part and not is_empty(part[field]) and part[field] != {}:
             yield Finding(f"{path}.{field}", part[field], "is ignored", remedy, "warning")

@@ -39,6 +39,15 @@ def check_metadata(obj: dict[str, Any]) -> Iterator[Finding]:
         yield _bad_service_name("metadata.name", name)
 
 
+def is_label_name(name: str) -> bool:
+    """Tell whether a name is a DNS label.
+
+    Args:
+        name: The name.
+    """
+    return len(name) <= MAX_LENGTH and _LABEL.fullmatch(name) is not None
+
+
 def check_label_name(name: str, path: str, purpose: str) -> Iterator[Finding]:
     """Yield what keeps a name from being a DNS label.
 

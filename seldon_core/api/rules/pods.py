@@ -10,7 +10,7 @@ from ..findings import ABSENT, Finding, short
 from ..graph import has_implementation
 from ..objects import as_list, as_map, as_number, as_text, is_empty
 from .annotations import check_pod_annotations
-from .names import check_deployment_suffix, check_label_name, check_labels
+from .names import check_deployment_suffix, check_label_name, check_labels, is_label_name
 from .scaling import check_scaling
 from .shape import check_shape, pod_shape
 from .view import Object, Predictor
@@ -56,7 +56,8 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
     volumes = {as_map(volume).get("name") for volume in as_list(pod.get("volumes")) if _named(volume)}
     for where, container, runs_along in _containers(pod, path):
         yield from _check_container_name(container, where, predictor, names)
-        yield from _check_image(container, where, predictor if runs_along else None)
+        if not _is_clean(container.get("image")):
+            yield from _check_image(container, where, predictor if runs_along else None)
         if container.get("env"):
             yield from check_env(container["env"], f"{where}.env")
         if container.get("volumeMounts"):
@@ -76,7 +77,7 @@ def _containers(pod: Object, path: str) -> Iterator[tuple[str, Object, bool]]:
 
 
 def _named(part: Any) -> bool:
-    return isinstance(as_map(part).get("name"), str)
+    return isinstance(part, dict) and isinstance(part.get("name"), str)
 
 
 def check_env(env: Any, path: str) -> Iterator[Finding]:
@@ -86,7 +87,10 @@ def check_env(env: Any, path: str) -> Iterator[Finding]:
         env: The environment of a container.
         path: Its path.
     """
-    names = [variable["name"] for variable in as_list(env) if _named(variable)]
+    listed = as_list(env)
+    if len(listed) < 2:
+        return
+    names = [name for each in listed if isinstance(each, dict) and isinstance(name := each.get("name"), str)]
     if len(set(names)) == len(names):
         return
     for name, count in Counter(names).items():
@@ -108,7 +112,8 @@ def _check_container_name(
     names.setdefault(name, where)
     if name == c.ENGINE_CONTAINER_NAME or (name == c.TFSERVING_CONTAINER_NAME and name in predictor.named):
         yield Finding(path, name, "is the name of a container that the controller adds", "choose another name")
-    yield from check_label_name(name, path, "containers and their Services are named after it")
+    if not is_label_name(name):
+        yield from check_label_name(name, path, "containers and their Services are named after it")
 
 
 def _check_one_pod_per_node(
@@ -129,6 +134,10 @@ def _check_one_pod_per_node(
     pod_of_node.update(here)
 
 
+def _is_clean(image: Any) -> bool:
+    return isinstance(image, str) and image != "" and image == image.strip()
+
+
 def _check_image(container: Object, where: str, predictor: Predictor | None) -> Iterator[Finding]:
     """Yield a missing image; the predictor is that whose nodes the container may serve."""
     image, path = container.get("image"), f"{where}.image"
@@ -140,7 +149,7 @@ def _check_image(container: Object, where: str, predictor: Predictor | None) -> 
         ):
             example = "image: example.com/classifier:1.0"
             yield Finding(path, ABSENT, "is required", f"add the image of the container, for example {example}")
-    elif isinstance(image, str) and (image[0].isspace() or image[-1].isspace()):
+    elif isinstance(image, str):
         yield Finding(path, image, "must not begin or end with white space", f"write {image.strip() or 'an image'}")
 
 
@@ -161,25 +170,29 @@ def _check_mounts(container: Object, where: str, volumes: set[Any]) -> Iterator[
             yield Finding(path, name, "no volume of the pod has this name", remedy)
 
 
-def _check_ports(container: dict[str, Any], where: str) -> Iterator[Finding]:
-    names: dict[str, str] = {}
-    numbers: dict[tuple[int, str], str] = {}
-    for index, port in enumerate(as_list(container.get("ports"))):
-        path = f"{where}.ports[{index}]"
-        number, name = as_number(as_map(port).get("containerPort")), as_text(as_map(port).get("name"))
+def _check_ports(container: Object, where: str) -> Iterator[Finding]:
+    names: dict[str, int] = {}
+    numbers: dict[tuple[int, str], int] = {}
+    for index, port in enumerate(as_list(container["ports"])):
+        if not isinstance(port, dict):
+            continue
+        number, name = as_number(port.get("containerPort")), port.get("name")
         if number is not None:
             key = (number, as_text(port.get("protocol")) or "TCP")
             if key in numbers:
-                rule = f"is already the port of {numbers[key]}"
-                yield Finding(f"{path}.containerPort", number, rule, "remove one of the two ports")
-            numbers.setdefault(key, path)
-        if name and (len(name) > _MAX_PORT_NAME or not _PORT_NAME.fullmatch(name)):
+                rule = f"is already the port of {where}.ports[{numbers[key]}]"
+                yield Finding(f"{where}.ports[{index}].containerPort", number, rule, "remove one of the two ports")
+            numbers.setdefault(key, index)
+        if not name or not isinstance(name, str):
+            continue
+        if len(name) > _MAX_PORT_NAME or not _PORT_NAME.fullmatch(name):
             rule = f"must be at most {_MAX_PORT_NAME} lower-case letters, digits and single dashes, with a letter"
-            yield Finding(f"{path}.name", name, rule, "rename the port, for example http or metrics")
+            yield Finding(f"{where}.ports[{index}].name", name, rule, "rename the port, for example http or metrics")
         elif name in names:
-            yield Finding(f"{path}.name", name, f"is already the name of {names[name]}", "rename one of the two ports")
-        elif name:
-            names[name] = path
+            rule = f"is already the name of {where}.ports[{names[name]}]"
+            yield Finding(f"{where}.ports[{index}].name", name, rule, "rename one of the two ports")
+        else:
+            names[name] = index
 
 
 def _check_shared_ports(
@@ -188,14 +201,17 @@ def _check_shared_ports(
     """Yield ports that two containers of a pod declare: they share one network, where only one can listen."""
     declared: dict[int, str] = {}
     for index, port in enumerate(as_list(container["ports"])):
-        number, path = as_number(as_map(port).get("containerPort")), f"{where}.ports[{index}].containerPort"
-        if number is None or as_text(as_map(port).get("protocol")) not in ("", "TCP"):
+        if not isinstance(port, dict) or (number := as_number(port.get("containerPort"))) is None:
             continue
-        remedy = "let the container listen on another port"
+        if as_text(port.get("protocol")) not in ("", "TCP"):
+            continue
+        declared.setdefault(number, where)
+        if number not in engine_ports and number not in ports:
+            continue
+        path, remedy = f"{where}.ports[{index}].containerPort", "let the container listen on another port"
         if number in engine_ports:
             yield Finding(path, number, "is a port of the engine, which runs in this pod", remedy)
-        elif number in ports:
+        else:
             rule = f"is declared by {ports[number]} too, in whose pod only one of them can listen on it"
             yield Finding(path, number, rule, remedy, "warning")
-        declared.setdefault(number, where)
     ports.update(declared)

@@ -128,7 +128,8 @@ def _services(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, 
 def _deployments(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, str]]:
     """Yield the name, what it is made for and how to change it for every Deployment of a predictor."""
     name = as_text(predictor.fields.get("name"))
-    for index, component in enumerate(as_list(with_servers(predictor.fields).get("componentSpecs"))):
+    fields = with_servers(predictor.fields) if predictor.servers else predictor.fields
+    for index, component in enumerate(as_list(fields.get("componentSpecs"))):
         deployment = deployment_name(sdep_name, name, index, as_map(component))
         yield deployment, f"{predictor.path}.componentSpecs[{index}]", "set its metadata.name to a name of its own"
     if predictor.settings.separate_engine and not predictor.without_engine:

@@ -59,6 +59,7 @@ class Predictor:
         nodes: Path and node of the nodes of its graph, parents first, down to `MAX_DEPTH` levels.
         too_deep: The path of the first node below that, or None.
         named: The first node of each name; nameless ones are left out.
+        servers: Those of the nodes that are prepackaged servers.
         containers: Its containers.
         settings: What holds for all predictors.
     """
@@ -68,6 +69,7 @@ class Predictor:
     nodes: list[tuple[str, Object]]
     too_deep: str | None
     named: dict[str, Object]
+    servers: list[tuple[str, Object]]
     containers: list[ContainerRef]
     settings: Settings
 
@@ -83,7 +85,7 @@ class Predictor:
         nodes: list[tuple[str, Object]] = []
         too_deep = None
         for where, node in walk(fields.get("graph"), f"{path}.graph"):
-            if where.count(".children[") > MAX_DEPTH:
+            if len(where) > MAX_DEPTH and where.count(".children[") > MAX_DEPTH:
                 too_deep = where
                 break
             nodes.append((where, node))
@@ -92,7 +94,8 @@ class Predictor:
             name = node.get("name")
             if name and isinstance(name, str):
                 named.setdefault(name, node)
-        return cls(path, fields, nodes, too_deep, named, list(containers(fields, path)), settings)
+        servers = [(where, node) for where, node in nodes if is_server(node)]
+        return cls(path, fields, nodes, too_deep, named, servers, list(containers(fields, path)), settings)
 
     @property
     def without_engine(self) -> bool:
@@ -108,10 +111,11 @@ class Predictor:
         """Return the index of the componentSpec whose pod an engine runs in, or None where there is no such pod."""
         if self.without_engine or self.settings.separate_engine:
             return None
-        names = {as_text(ref.container.get("name")) for ref in self.containers}
-        if any(is_server(node) and as_text(node.get("name")) not in names for _, node in self.nodes):
-            # A server without a container gets one in the first pod.
-            return 0
+        if self.servers:
+            names = {as_text(ref.container.get("name")) for ref in self.containers}
+            if any(as_text(node.get("name")) not in names for _, node in self.servers):
+                # A server without a container gets one in the first pod.
+                return 0
         holding = (ref.spec_index for ref in self.containers if as_text(ref.container.get("name")) in self.named)
         return next(holding, None)
 
@@ -123,8 +127,8 @@ class Predictor:
             if name in self.named and name not in seen:
                 seen.add(name)
                 yield name, f"{ref.path}.name"
-        for where, node in self.nodes:
+        for where, node in self.servers:
             name = as_text(node.get("name"))
-            if name and name not in seen and is_server(node):
+            if name and name not in seen:
                 seen.add(name)
                 yield name, f"{where}.name"

@@ -97,7 +97,7 @@ def check_bytes(data: memoryview, kind: str, count: int, path: str) -> None:
 
 
 def json_data(data: Any, kind: str, count: int, path: str) -> list[Any]:
-    if data is None or (isinstance(data, msgspec.Raw) and memoryview(data) == b"null"):
+    if data is None or (isinstance(data, msgspec.Raw) and bytes(memoryview(data)[:5]) == b"null"):
         raise MessageError(f"{path}.data: is missing; send a list, or bytes with the parameter binary_data_size")
     flat: list[Any]
     try:

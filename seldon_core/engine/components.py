@@ -1,6 +1,8 @@
 """The graph's components as the engine calls them over REST."""
 
-from seldon_core.engine.graph import Step
+from collections.abc import Sequence
+
+from seldon_core.engine.graph import FEEDBACK, Step
 from seldon_core.engine.headers import OF_BODY, Header
 from seldon_core.engine.metrics import ByCode
 from seldon_core.transport.http_client import Exchange, Pool, Receiver
@@ -10,17 +12,28 @@ class Message:
     """What goes from node to node: a body, and the headers that describe it.
 
     Attributes:
-        body: never looked into on the way.
+        body: looked into only where the graph asks for it.
         headers: such as `content-type`; of an answer also the others that the caller gets to see.
         status: of an answer, its HTTP status.
+        sources: the bodies of the answers that it was made from, where it is not itself one of them.
     """
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "sources", "status")
 
-    def __init__(self, body: bytes, headers: list[Header], status: int = 200) -> None:
+    def __init__(
+        self, body: bytes, headers: list[Header], status: int = 200, sources: Sequence[bytes] | None = None
+    ) -> None:
         self.body = body
         self.headers = headers
         self.status = status
+        self.sources = sources
+
+    def header(self, name: bytes) -> bytes | None:
+        """Value of the first header called `name` (given in lower case), None when there is none."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
 
 class Endpoint:
@@ -31,16 +44,20 @@ class Endpoint:
         calls: counts them.
     """
 
-    __slots__ = ("_pool", "_start", "calls", "node")
+    __slots__ = ("_pool", "_repeatable", "_rest", "_start", "calls", "node")
 
-    def __init__(self, step: Step, pool: Pool, calls: ByCode) -> None:
+    def __init__(self, step: Step, pool: Pool, calls: ByCode, path: str) -> None:
         self.node = step.node
         self.calls = calls
         self._pool = pool
+        self._repeatable = step.method != FEEDBACK
         host = f"[{pool.host}]" if ":" in pool.host else pool.host
-        self._start = f"POST /{step.method} HTTP/1.1\r\nhost: {host}:{pool.port}\r\n".encode()
+        self._rest = f" HTTP/1.1\r\nhost: {host}:{pool.port}\r\n".encode()
+        self._start = f"POST {path}".encode() + self._rest
 
-    def call(self, message: Message, puid: bytes, forwarded: bytes, receiver: Receiver) -> Exchange:
+    def call(
+        self, message: Message, puid: bytes, forwarded: bytes, receiver: Receiver, target: bytes | None = None
+    ) -> Exchange:
         """Send a message.
 
         Args:
@@ -48,16 +65,20 @@ class Endpoint:
             puid: id of the prediction.
             forwarded: lines of headers that the caller sent along.
             receiver: is told the outcome.
+            target: the path to ask in place of the node's own.
 
         Raises:
             OverloadError: too many calls of the node are in flight.
         """
         described = b"".join([b"%b: %b\r\n" % header for header in message.headers if header[0] in OF_BODY])
-        length = len(message.body)
         head = b"%b%b%bseldon-puid: %b\r\ncontent-length: %d\r\n\r\n" % (
-            self._start, forwarded, described, puid, length,
-        )  # fmt: skip
-        return self._pool.request(head, message.body, receiver)
+            self._start if target is None else b"POST %b%b" % (target, self._rest),
+            forwarded,
+            described,
+            puid,
+            len(message.body),
+        )
+        return self._pool.request(head, message.body, receiver, repeatable=self._repeatable)
 
     def cancel(self, exchange: Exchange) -> None:
         """Stop a call; the node sees its connection close."""

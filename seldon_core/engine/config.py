@@ -13,7 +13,7 @@ import msgspec
 from seldon_core.api.findings import short
 from seldon_core.api.objects import as_list, as_map
 from seldon_core.engine.flags import UsageError
-from seldon_core.engine.graph import GraphError, Node, build_graph
+from seldon_core.engine.graph import SELDON, GraphError, Node, build_graph
 from seldon_core.transport.limits import MIB
 
 VARIABLE = "ENGINE_PREDICTOR"
@@ -47,12 +47,13 @@ class Predictor:
     timeout: float
 
 
-def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str]) -> Predictor:
+def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str], protocol: str = SELDON) -> Predictor:
     """Make sense of a predictor.
 
     Args:
         raw: the predictor, its nodes with their endpoints.
         pod_annotations: the annotations of the pod, which win over those of the predictor.
+        protocol: of the messages.
 
     Raises:
         UsageError: it cannot be served.
@@ -60,7 +61,7 @@ def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str]) -
     problems: list[str] = []
     root = None
     try:
-        root = build_graph(raw)
+        root = build_graph(raw, protocol)
     except GraphError as error:
         problems += map(str, error.findings)
     annotations = {**as_map(raw.get("annotations")), **pod_annotations}

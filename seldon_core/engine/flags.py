@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SERVED_PROTOCOLS = ("seldon",)
+SERVED_PROTOCOLS = ("seldon", "tensorflow", "v2", "kfserving")
 SERVED_TRANSPORTS = ("rest",)
 SERVED_TYPES = ("rpc",)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "FATAL")
@@ -118,7 +118,7 @@ FLAGS: Mapping[str, _Flag] = {
     "http_port": _Flag("8080", _port, "port of the REST API, the probes and the metrics"),
     "grpc_port": _Flag("5000", _port, "port reserved for gRPC, which this version does not serve"),
     "metrics_port": _Flag("5002", _port, "port that serves nothing but the metrics"),
-    "protocol": _Flag("seldon", _one_of(*SERVED_PROTOCOLS), "protocol of the messages: seldon"),
+    "protocol": _Flag("seldon", _one_of(*SERVED_PROTOCOLS), "protocol of the messages: seldon, tensorflow, v2"),
     "transport": _Flag("rest", _one_of(*SERVED_TRANSPORTS), "transport towards the components: rest"),
     "server_type": _Flag("rpc", _one_of(*SERVED_TYPES), "how requests come in: rpc"),
     "prometheus_path": _Flag("/metrics", _path, "path of the metrics, on both ports"),

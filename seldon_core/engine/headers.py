@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable
 
+from seldon_core.protocols.v2 import HEADER_LENGTH
+
 Header = tuple[bytes, bytes]
 
 PUID = b"seldon-puid"
 FAILED_NODE = b"seldon-failed-node"
+# Milliseconds for which the caller waits; a proxy that enforces them says so with this header.
+EXPECTED_TIMEOUT = b"x-envoy-expected-rq-timeout-ms"
 
 # They describe the body and go wherever it goes.
-OF_BODY = frozenset({b"content-type", b"content-encoding", b"content-language", b"content-disposition"})
+OF_BODY = frozenset({b"content-type", b"content-encoding", b"content-language", b"content-disposition", HEADER_LENGTH})
 # They belong to one connection.
 HOP_BY_HOP = frozenset(
     {
@@ -25,13 +29,13 @@ HOP_BY_HOP = frozenset(
     }
 )
 # The engine sets them itself on each request to a component.
-OWN = frozenset({b"content-length", b"expect", b"host", PUID})
+OWN = frozenset({b"content-length", b"expect", b"host", PUID, EXPECTED_TIMEOUT})
 NOT_FORWARDED = OF_BODY | HOP_BY_HOP | OWN
 # What of a component's answer the caller gets to see.
-RELAYED = OF_BODY | {b"cache-control", b"retry-after", b"warning", b"www-authenticate"}
+RELAYED = OF_BODY | {b"cache-control", b"retry-after", b"seldon-routing", b"warning", b"www-authenticate"}
 
 
-def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[Header], bytes, bytes]:
+def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[Header], bytes, bytes, float | None]:
     """Take the headers of a request apart.
 
     Args:
@@ -40,12 +44,14 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[H
             offered to compress them.
 
     Returns:
-        The headers that describe the body; the others that every component is sent, as lines; and the id of
-        the prediction, empty when the caller gave none.
+        The headers that describe the body; the others that every component is sent, as lines; the id of the
+        prediction, empty when the caller gave none; and the seconds for which the caller waits, None when it does
+        not say.
     """
     of_body = []
     lines = []
     puid = b""
+    limit = None
     for header in headers:
         name = header[0]
         if name not in NOT_FORWARDED:
@@ -54,11 +60,20 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[H
             of_body.append(header)
         elif name == PUID:
             puid = header[1]
+        elif name == EXPECTED_TIMEOUT:
+            limit = _seconds(header[1])
         elif name == b"connection" and header[1].lower() not in (b"keep-alive", b"close"):
             return split_request(_without(headers, header[1].lower()), decodable=decodable)
     if decodable:
         lines = [line for line in lines if not line.startswith(b"accept-encoding:")]
-    return of_body, b"".join(lines), puid
+    return of_body, b"".join(lines), puid, limit
+
+
+def _seconds(milliseconds: bytes) -> float | None:
+    """The time that a header gives; None when it is no time."""
+    if milliseconds.isdigit() and 0 < (number := int(milliseconds[:12])) < 1 << 31:
+        return number / 1000
+    return None
 
 
 def _without(headers: Iterable[Header], named: bytes) -> list[Header]:

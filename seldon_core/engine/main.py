@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
             raw = predictor_from_file(Path(flags.file), flags.predictor)
         else:
             raw = predictor_from_environment(os.environ)
-        predictor = read_predictor(raw, pod_annotations())
+        predictor = read_predictor(raw, pod_annotations(), flags.protocol)
     except UsageError as error:
         for problem in error.problems:
             sys.stderr.write(f"{PROGRAM}: {problem}\n")

@@ -37,6 +37,7 @@ class EngineMetrics:
     Attributes:
         registry: where they are rendered.
         predictions: the requests to the prediction routes.
+        feedbacks: the requests to the feedback routes.
     """
 
     def __init__(self, deployment: str, predictor: str, version: str) -> None:
@@ -50,6 +51,7 @@ class EngineMetrics:
         )
         self.registry.collect("process", render_process_metrics)
         self.predictions = ByCode(server, (*self._common, "predictions", "post"))
+        self.feedbacks = ByCode(server, (*self._common, "feedback", "post"))
 
     def calls(self, node: str, path: str, image: str) -> ByCode:
         """The calls of one node on one path."""

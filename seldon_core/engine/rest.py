@@ -8,8 +8,6 @@ from seldon_core.engine.readiness import Readiness
 from seldon_core.telemetry.metrics import CONTENT_TYPE, Registry
 from seldon_core.transport.http_server import Handler, Reply, Request
 
-PREDICTION_PATHS = ("/api/v1.0/predictions", "/api/v0.1/predictions")
-
 # The handler of each method; `None` stands for every method that is not named.
 Route = Mapping[str | None, Handler]
 
@@ -17,30 +15,43 @@ Route = Mapping[str | None, Handler]
 class Router:
     """Finds the handler of a request by path and method."""
 
-    def __init__(self, routes: Mapping[str, Route]) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        named: Callable[[str], Route | None] = lambda _: None,
+        render_body: Callable[[int, str], bytes] = error_body,
+    ) -> None:
+        """Make it.
+
+        Args:
+            routes: of the fixed paths.
+            named: finds the route of any other path.
+            render_body: gives the body of an error.
+        """
         self._routes = routes
+        self._named = named
+        self._render_body = render_body
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Hand the request to its handler, or answer that there is none."""
-        route = self._routes.get(request.path)
+        route = self._routes.get(request.path) or self._named(request.path)
         if route is None:
-            reply.send(404, JSON, error_body(404, f"there is nothing at {request.path}"))
+            reply.send(404, JSON, self._render_body(404, f"there is nothing at {request.path}"))
             return
         handler = route.get(request.method) or route.get(None)
         if handler is None:
             allowed = ", ".join(method for method in route if method)
             info = f"{request.path} takes {allowed}, not {request.method}"
-            reply.send(405, [*JSON, (b"allow", allowed.encode())], error_body(405, info))
+            reply.send(405, [*JSON, (b"allow", allowed.encode())], self._render_body(405, info))
             return
         handler(request, reply)
 
 
-def engine_routes(predict: Handler, readiness: Readiness, metrics: Handler, metrics_path: str) -> dict[str, Route]:
-    """The routes of the engine's main port."""
+def engine_routes(ready: Handler, metrics: Handler, metrics_path: str) -> dict[str, Route]:
+    """The routes of the engine's main port that every protocol has."""
     return {
-        **{path: {"POST": predict} for path in PREDICTION_PATHS},
         "/live": {None: alive},
-        "/ready": {None: ReadinessHandler(readiness)},
+        "/ready": {None: ready},
         metrics_path: {None: metrics},
     }
 

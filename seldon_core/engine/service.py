@@ -6,13 +6,16 @@ import signal
 
 from seldon_core.engine.components import Endpoint
 from seldon_core.engine.config import Predictor, buffered_bytes
-from seldon_core.engine.errors import render_error
+from seldon_core.engine.dialects import DIALECTS
+from seldon_core.engine.errors import render_error, render_error_of
 from seldon_core.engine.flags import Flags
 from seldon_core.engine.graph import Step
 from seldon_core.engine.metrics import EngineMetrics
 from seldon_core.engine.orchestrator import Orchestrator
+from seldon_core.engine.queries import Queries
 from seldon_core.engine.readiness import AcceptsRequests, Readiness, reports_health
-from seldon_core.engine.rest import Router, engine_routes, metrics_handler
+from seldon_core.engine.rest import ReadinessHandler, Router, engine_routes, metrics_handler
+from seldon_core.engine.routes import protocol_routes
 from seldon_core.transport.http_client import Pool
 from seldon_core.transport.http_server import HTTPServer
 from seldon_core.transport.limits import Budget
@@ -32,29 +35,35 @@ class Service:
         self._flags = flags
         self._budget = Budget(buffered_bytes())
         self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version)
-        steps = list(predictor.root.steps())
+        steps = [step for node in predictor.root.nodes() for step in node.own_steps() if step.function is None]
+        dialect = DIALECTS[flags.protocol]()
         self._pools = {address: Pool(*address, budget=self._budget) for address in {(s.host, s.port) for s in steps}}
         check = reports_health if flags.full_health_checks else AcceptsRequests()
         self._readiness = Readiness(steps, check)
         orchestrator = Orchestrator(
             predictor.root,
-            {step: self._endpoint(step, predictor) for step in steps},
+            {step: self._endpoint(step, predictor, dialect.path(step)) for step in steps},
             predictor.images,
+            dialect=dialect,
             timeout=predictor.timeout,
             budget=self._budget,
-            requests=self._metrics.predictions,
+            predictions=self._metrics.predictions,
+            feedbacks=self._metrics.feedbacks,
         )
         show_metrics = metrics_handler(self._metrics.registry)
         path = flags.prometheus_path
-        routes = engine_routes(orchestrator.predict, self._readiness, show_metrics, path)
-        self._server = HTTPServer(Router(routes), budget=self._budget, render_error=render_error)
+        ready = ReadinessHandler(self._readiness)
+        queries = Queries(flags.predictor, predictor.root, self._pools, dialect, predictor.timeout)
+        routes, named = protocol_routes(flags.protocol, orchestrator, queries, ready)
+        router = Router({**routes, **engine_routes(ready, show_metrics, path)}, named, dialect.error_body)
+        self._server = HTTPServer(router, budget=self._budget, render_error=render_error_of(dialect.error_body))
         self._metrics_server = HTTPServer(Router({path: {None: show_metrics}}), render_error=render_error)
         self.http_port = 0
         self.metrics_port = 0
 
-    def _endpoint(self, step: Step, predictor: Predictor) -> Endpoint:
-        calls = self._metrics.calls(step.node, f"/{step.method}", predictor.images.get(step.node, ""))
-        return Endpoint(step, self._pools[step.host, step.port], calls)
+    def _endpoint(self, step: Step, predictor: Predictor, path: str) -> Endpoint:
+        calls = self._metrics.calls(step.node, path, predictor.images.get(step.node, ""))
+        return Endpoint(step, self._pools[step.host, step.port], calls, path)
 
     async def start(self) -> None:
         """Open the ports.

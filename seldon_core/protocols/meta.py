@@ -20,51 +20,61 @@ _encode = msgspec.json.Encoder().encode
 
 
 def with_merged_meta(
-    answers: Sequence[bytes],
+    message: bytes,
+    answers: Sequence[tuple[Sequence[bytes], bytes]],
     *,
     puid: str,
     routing: Mapping[str, int],
     request_path: Mapping[str, str],
 ) -> bytes:
-    """Return the last of `answers` with the meta of all of them.
+    """Return `message` with the meta of all `answers`.
 
-    Tags and request paths are united, a later answer wins. Metrics are collected; an answer that repeats those
-    of the answer before it, as components that copy the meta of their request do, does not count them twice.
-    Members of meta that the protocol does not know are taken from the last answer.
+    Tags, routing and request paths are united, a later answer wins. Metrics are collected; those that an answer has
+    in common with what its component was sent, because components copy the meta of their request, count once.
+    Members of meta that the protocol does not know are taken from the message.
 
     Args:
-        answers: bodies of the components' answers, in the order in which they were called; at least one.
+        message: body of the graph's answer.
+        answers: of the components, in the order of the graph: the bodies of the answers that the component was sent
+            (none for the first, which gets what the caller sent), and the body of its own answer.
         puid: id of the prediction.
         routing: name of each node that was visited -> branch that was taken.
         request_path: name of each node that was visited -> image that served it, for the nodes whose answers
             do not say so themselves.
 
     Returns:
-        The message; the last answer unchanged when it is not a JSON object.
+        The message; unchanged when it is not a JSON object.
     """
-    message = _split(answers[-1])
-    if message is None:
-        return answers[-1]
+    fields = _split(message)
+    if fields is None:
+        return message
+    metas = {id(body): _meta(body) for _, body in answers}
     tags: Fields = {}
-    paths: Fields = {}
+    branches: dict[str, Any] = {}
+    paths: dict[str, Any] = dict(request_path)
     metrics: list[Any] = []
-    meta: Fields = {}
-    for body in answers:
-        meta = _members((_split(body) or {}).get("meta"))
+    for sources, body in answers:
+        meta = metas[id(body)]
         tags |= _members(meta.get("tags"))
+        branches |= _members(meta.get("routing"))
         paths |= _members(meta.get("requestPath"))
-        metrics = _collected(metrics, _items(meta.get("metrics")))
+        sent = [metric for source in sources for metric in _items(metas.get(id(source), {}).get("metrics"))]
+        metrics += _without(_items(meta.get("metrics")), sent)
     merged: dict[str, Any] = {
-        **meta,
+        **_members(fields.get("meta")),
         "puid": puid,
         "tags": tags,
-        "routing": {**_members(meta.get("routing")), **routing},
-        "requestPath": {**request_path, **paths},
+        "routing": branches | routing,
+        "requestPath": paths,
         "metrics": metrics,
     }
     known = ("tags", "routing", "requestPath", "metrics")
     merged = {name: value for name, value in merged.items() if value or name not in known}
-    return _encode({**message, "meta": merged})
+    return _encode({**fields, "meta": merged})
+
+
+def _meta(body: bytes) -> Fields:
+    return _members((_split(body) or {}).get("meta"))
 
 
 def _split(body: bytes) -> Fields | None:
@@ -87,5 +97,10 @@ def _items(raw: msgspec.Raw | None) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _collected(before: list[Any], here: list[Any]) -> list[Any]:
-    return here if here[: len(before)] == before else before + here
+def _without(items: list[Any], dropped: list[Any]) -> list[Any]:
+    """`items` without one of them for each of `dropped` that equals it."""
+    left = list(items)
+    for item in dropped:
+        if item in left:
+            left.remove(item)
+    return left

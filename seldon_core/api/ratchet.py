@@ -12,6 +12,8 @@ from typing import Any
 from .findings import Finding
 from .objects import as_list, as_map, as_text
 
+_Key = tuple[str, str, type, object]
+
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\]]*)\]")
 _PATH = re.compile(r"spec\.predictors\[[^\s,;]*[^\s,;.]")
 
@@ -25,25 +27,36 @@ def ratcheted(findings: Iterable[Finding], obj: Any, old_findings: Iterable[Find
         old_findings: What was wrong with it before the update.
         old: The object before the update; any JSON value.
     """
-    before: dict[tuple[str, str], list[object]] = {}
+    before: dict[_Key, list[object]] = {}
     for finding in old_findings:
         if finding.severity == "error":
             before.setdefault(_key(finding, old), []).append(finding.value)
-    return [_softened(finding, before.get(_key(finding, obj), [])) for finding in findings]
+    return [_softened(finding, before, obj) for finding in findings]
 
 
-def _softened(finding: Finding, values: list[object]) -> Finding:
+def _softened(finding: Finding, before: dict[_Key, list[object]], obj: Any) -> Finding:
     """Return the finding as a warning if it is one of the old ones, each of which stands for one only."""
     if finding.severity == "error":
-        for index, value in enumerate(values):
-            if type(value) is type(finding.value) and value == finding.value:
-                del values[index]
-                return replace(finding, severity="warning")
+        values = before.get(_key(finding, obj), [])
+        at = next((index for index, value in enumerate(values) if _same(value, finding.value)), None)
+        if at is not None:
+            del values[at]
+            return replace(finding, severity="warning")
     return finding
 
 
-def _key(finding: Finding, obj: Any) -> tuple[str, str]:
-    return _named(finding.path, obj), _PATH.sub(lambda match: _named(match.group(), obj), finding.rule)
+def _key(finding: Finding, obj: Any) -> _Key:
+    """Return what tells findings apart; values that can be part of it are, so that few are left to compare."""
+    rule = _PATH.sub(lambda match: _named(match.group(), obj), finding.rule)
+    scalar = finding.value if isinstance(finding.value, str | int | float) else None
+    return _named(finding.path, obj), rule, type(finding.value), scalar
+
+
+def _same(one: object, other: object) -> bool:
+    try:
+        return one == other
+    except RecursionError:
+        return False
 
 
 def _named(path: str, obj: Any) -> str:
@@ -68,6 +81,8 @@ def _named(path: str, obj: Any) -> str:
     return "".join(steps)
 
 
+# As many containers as tell a componentSpec from others; all of a long list would be read for every finding.
+_TOLD_APART_BY = 10
 # Lists whose items are known by name within the predictor, and the step from which their names count.
 _FLAT = {".children": ".graph", ".containers": ".componentSpecs", ".initContainers": ".componentSpecs"}
 
@@ -90,5 +105,5 @@ def _name_of(item: Any) -> str:
         return name
     if "containerPort" in fields:
         return repr(fields["containerPort"])
-    listed = as_list(as_map(fields.get("spec")).get("containers"))
+    listed = as_list(as_map(fields.get("spec")).get("containers"))[:_TOLD_APART_BY]
     return "-".join(as_text(as_map(container).get("name")) for container in listed)

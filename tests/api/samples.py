@@ -62,7 +62,11 @@ WORDS = st.sampled_from(
     ["apiVersion", "kind", "metadata", "spec", "name", "predictors", "componentSpecs", "containers", "initContainers",
      "graph", "children", "type", "endpoint", "labels", "annotations", "replicas", "traffic", "shadow", "ports", "env",
      "image", "version", "methods", "implementation", "parameters", "value", "protocol", "transport", "containerPort",
-     "MODEL", "ROUTER", "GRPC", "seldon", "rest", "a", "classifier", "seldon.io/svc-name"]
+     "MODEL", "ROUTER", "GRPC", "seldon", "rest", "a", "classifier", "seldon.io/svc-name", "hpaSpec", "minReplicas",
+     "maxReplicas", "kedaSpec", "pdbSpec", "maxUnavailable", "svcOrchSpec", "explainer", "initParameters", "modelUri",
+     "volumeMounts", "volumes", "mountPath", "logger", "serverType", "kafka", "tensorflow", "grpc", "SKLEARN_SERVER",
+     "RANDOM_ABTEST", "ratioA", "FLOAT", "ROUTE", "UNKNOWN_TYPE", "seldon.io/no-engine", "seldon.io/rest-timeout",
+     "seldon.io/engine-separate-pod", "true"]
 )  # fmt: skip
 JSON = st.recursive(
     SCALARS | WORDS,

@@ -15,10 +15,11 @@ from .names import check_label_name
 from .view import MAX_DEPTH, Object, Predictor
 
 _COMPARED_NAMES = 20
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _PARAMETER_VALUES = {
     "INT": (re.compile(r"[+-]?[0-9]+"), "a whole number"),
-    "FLOAT": (re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
-    "DOUBLE": (re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
+    "FLOAT": (_NUMBER, "a number"),
+    "DOUBLE": (_NUMBER, "a number"),
     "BOOL": (re.compile(r"true|false|1|0", re.IGNORECASE), "true or false"),
 }
 _AB_TEST = "RANDOM_ABTEST"
@@ -145,8 +146,7 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
 
 
 def _is_ratio(value: str) -> bool:
-    pattern, _ = _PARAMETER_VALUES["FLOAT"]
-    return pattern.fullmatch(value.strip()) is not None and 0 <= float(value) <= 1
+    return _NUMBER.fullmatch(value.strip()) is not None and 0 <= float(value) <= 1
 
 
 def _check_engine_has_a_pod(predictor: Predictor, containers: set[str]) -> Iterator[Finding]:

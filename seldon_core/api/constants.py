@@ -39,6 +39,8 @@ BUILT_IN_TYPES: Final = {
     "RANDOM_ABTEST": ROUTER,
     "AVERAGE_COMBINER": COMBINER,
 }
+# They read and write seldon messages and no others.
+BUILT_IN_OF_SELDON: Final = ("SIMPLE_MODEL", "AVERAGE_COMBINER")
 ENDPOINT_TYPES: Final = ("REST", "GRPC")
 # Implementation -> the protocols that its server speaks where the operator configures no others.
 PREPACKAGED_SERVERS: Final[Mapping[str, frozenset[str]]] = {

@@ -116,6 +116,19 @@ WHERE = {
             for value in ("1.5", "-0.1", "half", "")
         ],
         pytest.param(of_type("ROUTER"), [f"{P0}.graph.children"], id="4-router-of-nothing"),
+        *[
+            pytest.param(with_node(**fields, type="MODEL"), [f"{P0}.graph.children"], id=f"4-{name}-of-nothing")
+            for name in ("SIMPLE_ROUTER", "AVERAGE_COMBINER")
+            for fields in [{"implementation": name}]
+        ],
+        *[
+            pytest.param(
+                sdep(predictor("p1", node("built-in", node(), implementation=name)), protocol=protocol),
+                [f"{P0}.graph.implementation"],
+                id=f"12-{name}-{protocol}",
+            )
+            for name, protocol in (("SIMPLE_MODEL", "v2"), ("AVERAGE_COMBINER", "tensorflow"))
+        ],
         pytest.param(of_type("COMBINER"), [f"{P0}.graph.children"], id="4-combiner-of-nothing"),
         pytest.param(with_node(methods=["ROUTE"]), [f"{P0}.graph.children"], id="4-routing-method-without-children"),
         pytest.param(

@@ -81,8 +81,14 @@ def _check_what_it_does(node: Object, where: str, predictor: Predictor) -> Itera
     if kind == c.UNKNOWN_TYPE and not as_list(node.get("methods")) and not has_implementation(node):
         rule = "says nothing about what the node does"
         yield Finding(f"{where}.type", kind, rule, "write MODEL, or leave type out, which means MODEL")
+    implementation = as_text(node.get("implementation"))
+    # What a built-in component does is fixed, whatever type is written.
+    kind = c.BUILT_IN_TYPES.get(implementation, kind)
     yield from _check_children(node, kind, where)
     settings = predictor.settings
+    if implementation in c.BUILT_IN_OF_SELDON and settings.protocol in c.PROTOCOLS[1:]:
+        rule = f"works on messages of the seldon protocol, not on those of {settings.protocol}"
+        yield Finding(f"{where}.implementation", implementation, rule, "serve the node with a container")
     if settings.protocol == "tensorflow" and settings.transport == "grpc":
         decides = _routes(node, kind) and node.get("implementation") not in _BUILT_IN_ROUTERS
         if decides or _aggregates(node, kind):

@@ -230,8 +230,9 @@ table ip {layout.firewall_table} {{
 def node_firewall() -> str:
     """Return the nftables rules inside the node's network.
 
-    What leaves a pod for the world goes out as the node's. What is still addressed to a Service when it is about to leave
-    is one that kube-proxy does not know yet: it is refused, or whoever answers out there would answer for the Service.
+    What leaves a pod for the world goes out as the node's. What is still addressed to a Service when it is about to
+    leave is one that kube-proxy does not know yet: it is refused, or whoever answers out there would answer for the
+    Service.
     """
     return f"""table ip pods
 flush table ip pods

@@ -15,13 +15,11 @@ from .rules.view import Predictor
 _RULE = "is not served by this version"
 
 _SPEC = {
-    "protocol": (c.PROTOCOLS, c.DEFAULT_PROTOCOL),
     "transport": (c.TRANSPORTS, c.DEFAULT_TRANSPORT),
     "serverType": (c.SERVER_TYPES, c.DEFAULT_SERVER_TYPE),
 }
 _OWN_IMAGE = "put the model into the image of a container that has the node's name"
 _NODE_FIELDS = {
-    "methods": f"write type: {c.MODEL}, {c.TRANSFORMER} or {c.OUTPUT_TRANSFORMER} instead",
     "modelUri": _OWN_IMAGE,
     "serviceAccountName": "write serviceAccountName into the spec of the componentSpec",
     "envSecretRefName": _OWN_IMAGE,
@@ -33,7 +31,8 @@ _COMPONENT_FIELDS = {
     "kedaSpec": "remove it and create a ScaledObject for the SeldonDeployment, whose scale it can set",
     "pdbSpec": "remove it and create a PodDisruptionBudget that selects the pods",
 }
-_SERVED_TYPES = (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
+# The engine itself runs these.
+_BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
 
 
 def check_support(spec: dict[str, Any], metadata: dict[str, Any], predictors: Sequence[Predictor]) -> Iterator[Finding]:
@@ -89,16 +88,9 @@ def _check_predictor(predictor: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _check_node(node: dict[str, Any], where: str) -> Iterator[Finding]:
-    if has_implementation(node):
+    if has_implementation(node) and node["implementation"] not in _BUILT_IN:
         remedy = f"remove it, and {_OWN_IMAGE}"
         yield Finding(f"{where}.implementation", node["implementation"], _RULE, remedy)
-    elif node.get("type") in c.NODE_TYPES and node["type"] not in (*_SERVED_TYPES, c.UNKNOWN_TYPE):
-        yield Finding(
-            f"{where}.type", node["type"], _RULE, f"write {', '.join(_SERVED_TYPES[:2])} or {_SERVED_TYPES[2]}"
-        )
-    if (count := len(as_list(node.get("children")))) > 1:
-        rule = f"{count} children of one node are not served by this version"
-        yield Finding(f"{where}.children", ABSENT, rule, "keep one; chain the others below it")
     for field, remedy in () if _NODE_FIELDS.keys().isdisjoint(node) else _NODE_FIELDS.items():
         if node.get(field):
             yield Finding(f"{where}.{field}", node[field], _RULE, remedy)

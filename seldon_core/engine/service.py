@@ -40,7 +40,7 @@ class Service:
         self._pools = {address: Pool(*address, budget=self._budget) for address in {(s.host, s.port) for s in steps}}
         check = reports_health if flags.full_health_checks else AcceptsRequests()
         self._readiness = Readiness(steps, check)
-        orchestrator = Orchestrator(
+        orchestrator = self._orchestrator = Orchestrator(
             predictor.root,
             {step: self._endpoint(step, predictor, dialect.path(step)) for step in steps},
             predictor.images,

@@ -64,7 +64,7 @@ def with_merged_meta(
         **_members(fields.get("meta")),
         "puid": puid,
         "tags": tags,
-        "routing": branches | routing,
+        "routing": {**branches, **routing},
         "requestPath": paths,
         "metrics": metrics,
     }

@@ -36,6 +36,16 @@ def sdep(*predictors: Object, name: str = "mydep", **spec: Any) -> Object:
     }
 
 
+def two(first: Object | None = None, second: Object | None = None) -> Object:
+    """Two predictors with one model each."""
+    return sdep(predictor("p1", None, **(first or {})), predictor("p2", None, **(second or {})))
+
+
+def pod_of(*containers: Object, graph: Object | None = None, **fields: Any) -> Object:
+    """One predictor with one pod."""
+    return sdep(predictor("p1", graph or node(containers[0]["name"]), component(*containers), **fields))
+
+
 def chain_in_two_pods(**spec: Any) -> Object:
     graph = node("classifier", node("classifier2"))
     return sdep(predictor("p1", graph, component(), component(container("classifier2"))), **spec)

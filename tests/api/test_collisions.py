@@ -2,14 +2,10 @@
 
 import pytest
 
-from seldon_core.api.validate import validate
-from tests.api.samples import UNSERVED, Object, component, container, node, predictor, sdep
+from tests.api.samples import Object, component, container, node, predictor, sdep
+from tests.api.verdicts import errors
 
 OWN_POD = {"annotations": {"seldon.io/engine-separate-pod": "true"}}
-
-
-def refusals(obj: Object) -> list[str]:
-    return [str(finding) for finding in validate(obj) if finding.severity == "error" and UNSERVED not in finding.rule]
 
 
 def of(*containers: str, name: str | None = None) -> Object:
@@ -70,7 +66,7 @@ def of(*containers: str, name: str | None = None) -> Object:
     ],
 )  # fmt: skip
 def test_refused(obj: Object, expected: str) -> None:
-    assert refusals(obj) == [expected]
+    assert errors(obj) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -86,4 +82,4 @@ def test_refused(obj: Object, expected: str) -> None:
     ],
 )
 def test_accepted(obj: Object) -> None:
-    assert refusals(obj) == []
+    assert errors(obj) == []

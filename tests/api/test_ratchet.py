@@ -11,7 +11,6 @@ from seldon_core.api.defaults import stored_defaults
 from seldon_core.api.validate import validate
 from tests.api.samples import (
     JSON,
-    UNSERVED,
     Object,
     broken,
     changed,
@@ -22,16 +21,11 @@ from tests.api.samples import (
     sdep,
     seldon_deployments,
 )
+from tests.api.verdicts import paths
 
 P0 = "spec.predictors.0"
 C0 = f"{P0}.componentSpecs.0.spec.containers.0"
 BAD_PORT = [{"containerPort": 8000}]
-
-
-def errors(obj: Any, old: Any = None) -> list[str]:
-    return [
-        finding.path for finding in validate(obj, old) if finding.severity == "error" and UNSERVED not in finding.rule
-    ]
 
 
 def warnings(obj: Any, old: Any = None) -> list[str]:
@@ -61,7 +55,7 @@ OLD = {
 
 @pytest.mark.parametrize("old", OLD.values(), ids=OLD)
 def test_an_old_error_that_the_update_does_not_touch_is_a_warning(old: Object) -> None:
-    before = errors(old)
+    before = paths(old)
     assert before
     for new in (
         old,
@@ -70,7 +64,7 @@ def test_an_old_error_that_the_update_does_not_touch_is_a_warning(old: Object) -
         changed(old, ("metadata.annotations", {"team": "x"})),
         changed(old, ("apiVersion", "machinelearning.seldon.io/v1alpha2")),
     ):
-        assert errors(new, old) == []
+        assert paths(new, old) == []
         assert set(before) <= set(warnings(new, old))
 
 
@@ -130,9 +124,9 @@ def test_an_old_error_that_the_update_does_not_touch_is_a_warning(old: Object) -
     ],
 )  # fmt: skip
 def test_it_is_known_by_name_wherever_it_stands(old: Object, new: Object) -> None:
-    assert errors(old)
-    assert errors(new)
-    assert errors(new, old) == []
+    assert paths(old)
+    assert paths(new)
+    assert paths(new, old) == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +174,7 @@ def test_it_is_known_by_name_wherever_it_stands(old: Object, new: Object) -> Non
     ],
 )  # fmt: skip
 def test_what_the_update_makes_wrong_is_refused(old: Any, new: Object, expected: list[str]) -> None:
-    assert errors(new, old) == expected
+    assert paths(new, old) == expected
 
 
 def test_warnings_stay_what_they_were() -> None:
@@ -227,8 +221,8 @@ def test_no_field_is_immutable(change: Callable[[Object], Any]) -> None:
 
 @given(seldon_deployments() | broken().filter(lambda value: value is not None))
 def test_an_update_of_nothing_is_never_refused(obj: Any) -> None:
-    assert errors(obj, obj) == []
-    assert errors(stored_defaults(obj), obj) == []
+    assert paths(obj, obj) == []
+    assert paths(stored_defaults(obj), obj) == []
 
 
 @given(JSON | broken(), JSON | broken())

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from seldon_core.api.defaults import stored_defaults
-from seldon_core.api.findings import ABSENT, Finding
-from seldon_core.api.validate import validate
+from seldon_core.api.findings import ABSENT
 from tests.api.samples import (
-    UNSERVED,
     Object,
     chain_in_two_pods,
     changed,
@@ -17,21 +15,14 @@ from tests.api.samples import (
     node,
     predictor,
     sdep,
+    two,
 )
+from tests.api.verdicts import errors, paths, refusals
 
 P0 = "spec.predictors[0]"
 P1 = "spec.predictors[1]"
 NO_ENGINE = {"seldon.io/no-engine": "true"}
 KAFKA = ("KAFKA_BROKER", "KAFKA_INPUT_TOPIC", "KAFKA_OUTPUT_TOPIC")
-
-
-def errors(obj: Any) -> list[Finding]:
-    """What the rules refuse; what this version does not serve is refused beside that."""
-    return [finding for finding in validate(obj) if finding.severity == "error" and UNSERVED not in finding.rule]
-
-
-def paths(obj: Any) -> list[str]:
-    return [finding.path for finding in errors(obj)]
 
 
 def with_node(**fields: Any) -> Object:
@@ -42,10 +33,6 @@ def server(implementation: str, uri: str | None = "gs://seldon-models/x", **spec
     """One node that is a prepackaged server, without a container."""
     graph = node(implementation=implementation, **({"modelUri": uri} if uri is not None else {}))
     return sdep({"name": "p1", "graph": graph}, **spec)
-
-
-def two(first: Object | None = None, second: Object | None = None) -> Object:
-    return sdep(predictor("p1", None, **(first or {})), predictor("p2", None, **(second or {})))
 
 
 def kafka(*names: str, **fields: Any) -> Object:
@@ -272,9 +259,9 @@ def test_refused(obj: Object, expected: list[str], version: str) -> None:
     ],
 )
 def test_the_message_says_what_to_write(obj: Object, message: str) -> None:
-    assert [str(finding) for finding in errors(obj)] == [message]
+    assert errors(obj) == [message]
 
 
 def test_a_missing_field_is_absent_and_not_null() -> None:
-    (finding,) = errors(server("SKLEARN_SERVER", None))
+    (finding,) = refusals(server("SKLEARN_SERVER", None))
     assert finding.value is ABSENT

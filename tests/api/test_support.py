@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from seldon_core.api.validate import validate
-from tests.api.samples import UNSERVED, Object, chain_in_two_pods, component, container, node, predictor, sdep
+from tests.api.samples import UNSERVED, Object, chain_in_two_pods, component, node, predictor, sdep
 
 P0 = "spec.predictors[0]"
 IN_AN_IMAGE = "put the model into the image of a container that has the node's name"
@@ -22,14 +22,6 @@ def with_node(**fields: Any) -> Object:
 @pytest.mark.parametrize(
     ("obj", "expected"),
     [
-        *[
-            pytest.param(
-                sdep(protocol=protocol),
-                f'spec.protocol: "{protocol}": is not served by this version; write seldon or leave protocol out',
-                id=f"protocol-{protocol}",
-            )
-            for protocol in ("v2", "kfserving", "tensorflow")
-        ],
         pytest.param(
             sdep(transport="grpc"),
             'spec.transport: "grpc": is not served by this version; write rest or leave transport out',
@@ -99,32 +91,17 @@ def with_node(**fields: Any) -> Object:
         ),
         *[
             pytest.param(
-                with_node(type=kind),
-                f'{P0}.graph.type: "{kind}": is not served by this version; '
-                "write MODEL, TRANSFORMER or OUTPUT_TRANSFORMER",
-                id=kind,
-            )
-            for kind in ("ROUTER", "COMBINER")
-        ],
-        *[
-            pytest.param(
                 with_node(implementation=implementation),
                 f'{P0}.graph.implementation: "{implementation}": is not served by this version; '
                 f"remove it, and {IN_AN_IMAGE}",
                 id=implementation,
             )
-            for implementation in ("SKLEARN_SERVER", "TENSORFLOW_SERVER", "RANDOM_ABTEST", "SIMPLE_MODEL", "MY_SERVER")
+            for implementation in ("SKLEARN_SERVER", "TENSORFLOW_SERVER", "MY_SERVER")
         ],
         pytest.param(
             with_node(modelUri="gs://a/b"),
             f'{P0}.graph.modelUri: "gs://a/b": is not served by this version; {IN_AN_IMAGE}',
             id="model-uri",
-        ),
-        pytest.param(
-            with_node(methods=["TRANSFORM_INPUT"]),
-            f'{P0}.graph.methods: ["TRANSFORM_INPUT"]: is not served by this version; '
-            "write type: MODEL, TRANSFORMER or OUTPUT_TRANSFORMER instead",
-            id="methods",
         ),
         pytest.param(
             with_node(logger={"mode": "all"}),
@@ -142,12 +119,6 @@ def with_node(**fields: Any) -> Object:
             f'{P0}.graph.endpoint.type: "GRPC": is not served by this version; write REST or leave type out',
             id="W6-W7-grpc-endpoint",
         ),
-        pytest.param(
-            sdep(predictor("p1", node("a", node("b"), node("c")), component(*map(container, "abc")))),
-            f"{P0}.graph.children: 2 children of one node are not served by this version; "
-            "keep one; chain the others below it",
-            id="children",
-        ),
     ],
 )
 def test_refused_with_what_to_write_instead(obj: Object, expected: str) -> None:
@@ -158,10 +129,10 @@ def test_an_unserved_part_is_reported_at_every_node() -> None:
     """Also below the root."""
     obj = chain_in_two_pods()
     obj["spec"]["predictors"][0]["annotations"] = {"seldon.io/no-engine": "true"}
-    obj["spec"]["predictors"][0]["graph"]["children"][0]["type"] = "ROUTER"
+    obj["spec"]["predictors"][0]["graph"]["children"][0]["logger"] = {"mode": "all"}
     assert [refusal.partition(": ")[0] for refusal in refusals(obj)] == [
         f"{P0}.annotations[seldon.io/no-engine]",
-        f"{P0}.graph.children[0].type",
+        f"{P0}.graph.children[0].logger",
     ]
 
 

@@ -86,7 +86,7 @@ def test_odd_component_specs_name_no_images(odd: Any) -> None:
 
 
 def test_everything_wrong_is_said_at_once() -> None:
-    raw = {"graph": {"type": "ROUTER"}, "annotations": {"seldon.io/rest-timeout": "x"}}
+    raw = {"graph": {"type": "SWITCH"}, "annotations": {"seldon.io/rest-timeout": "x"}}
     with pytest.raises(UsageError) as caught:
         read_predictor(raw, {})
     assert [problem.split(":")[0] for problem in caught.value.problems] == [

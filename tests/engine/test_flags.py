@@ -86,7 +86,8 @@ NOT_A_TIME = "must be a time with a unit, such as 15s, 500ms or 1m30s"
         (["--http_port", "http"], f"--http_port: 'http': {NOT_A_PORT}"),
         (["--http_port", "65536"], f"--http_port: '65536': {NOT_A_PORT}"),
         (["--http_port", "-1"], f"--http_port: '-1': {NOT_A_PORT}"),
-        (["--protocol", "v2"], "--protocol: 'v2': is not served by this version; use seldon"),
+        (["--protocol", "v3"], "--protocol: 'v3': is not served by this version; use seldon or tensorflow or v2 "
+         "or kfserving"),
         (["--transport", "grpc"], "--transport: 'grpc': is not served by this version; use rest"),
         (["--server_type", "kafka"], "--server_type: 'kafka': is not served by this version; use rpc"),
         (["--prometheus_path", "x"], "--prometheus_path: 'x': must be a path that begins with /"),

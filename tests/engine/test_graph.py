@@ -1,6 +1,6 @@
 """Which graphs are served, in which order their nodes are asked, and what is said of the others."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -10,10 +10,23 @@ from seldon_core.engine.interpreter import predict
 from tests.engine.conftest import node
 
 
+class Letters:
+    """A dialect in which messages are text."""
+
+    def request(self, message: str) -> str:
+        return message
+
+    def branch(self, answer: str) -> int:
+        return 0
+
+    def join(self, answers: Sequence[str]) -> str:
+        return "+".join(answers)
+
+
 def walk(root: Node) -> tuple[str, dict[str, int]]:
     """What the interpreter makes of the message "x" when every step puts its name around it."""
     routing: dict[str, int] = {}
-    program: Generator = predict(root, "x", routing)
+    program: Generator = predict(root, "x", routing, Letters())
     try:
         step, message = next(program)
         while True:
@@ -107,22 +120,30 @@ ENDPOINT = {"service_host": "h", "httpPort": 1}
             id="line break in a host",
         ),
         pytest.param(node("m", 1, M, node("m", 2)), 'graph.children[0].name: "m": another node', id="name twice"),
-        pytest.param(node("m", 1, "ROUTER"), 'graph.type: "ROUTER": is not served by this version;', id="router"),
-        pytest.param(node("m", 1, "COMBINER"), 'graph.type: "COMBINER": is not served', id="combiner"),
-        pytest.param(node("m", 1, 3), "graph.type: 3: is not served", id="type that is no text"),
+        pytest.param(node("m", 1, 3), "graph.type: 3: is no type of node", id="type that is no text"),
+        pytest.param(node("m", 1, M, methods=["FLY"]), 'graph.methods[0]: "FLY": is no method', id="method"),
+        pytest.param(node("m", 1, M, methods="ROUTE"), None, id="one method as text"),
         pytest.param(
-            node("m", 1, M, implementation="SKLEARN_SERVER"),
-            'graph.implementation: "SKLEARN_SERVER": implementations are not served by this version;',
-            id="implementation",
+            {"name": "a", "implementation": "RANDOM_ABTEST", "children": [node("b", 1)]},
+            "graph.children: RANDOM_ABTEST chooses between two children, the node has 1;",
+            id="A/B test of one",
         ),
-        pytest.param(node("m", 1, M, methods=["ROUTE"]), 'graph.methods[0]: "ROUTE": is not served', id="method"),
+        pytest.param({"name": "a", "implementation": "SIMPLE_ROUTER"}, "graph.children: SIMPLE_ROUTER", id="no choice"),
         pytest.param(
-            node("m", 1, M, methods="ROUTE"), 'graph.methods[0]: "ROUTE": is not served', id="methods as text"
+            {"name": "a", "implementation": "AVERAGE_COMBINER"}, "graph.children: AVERAGE_COMBINER", id="no mean"
         ),
-        pytest.param(
-            node("m", 1, M, node("a", 1), node("b", 1)),
-            "graph.children: 2 children need a router or a combiner, which this version does not serve;",
-            id="several children",
+        *(
+            pytest.param(
+                {
+                    "name": "a",
+                    "implementation": "RANDOM_ABTEST",
+                    "children": [node("b", 1), node("c", 1)],
+                    "parameters": [{"name": "x"}, {"name": "ratioA", "value": value, "type": "FLOAT"}],
+                },
+                "graph.parameters[1].value: ",
+                id=f"ratio {value!r}",
+            )
+            for value in ("half", "1.5", "-0.1", "nan", None)
         ),
         pytest.param({**node("m", 1), "children": {}}, None, id="no children"),
         pytest.param({**node("m", 1), "children": "x"}, 'graph.children: "x": must be a list', id="children as text"),
@@ -156,6 +177,14 @@ def test_a_graph_that_cannot_be_served_is_described(graph: Any, finding: str | N
     with pytest.raises(GraphError) as caught:
         build_graph({"graph": graph})
     assert str(caught.value.findings[0]).startswith(finding)
+
+
+@pytest.mark.parametrize("implementation", ["SIMPLE_MODEL", "AVERAGE_COMBINER"])
+def test_what_looks_into_seldon_messages_serves_no_other_protocol(implementation: str) -> None:
+    graph = {"name": "a", "implementation": implementation, "children": [node("b", 1)]}
+    build_graph({"graph": graph})
+    with pytest.raises(GraphError, match="works on messages of the seldon protocol, not on those of v2"):
+        build_graph({"graph": graph}, "v2")
 
 
 def test_a_predictor_without_a_graph_is_described() -> None:

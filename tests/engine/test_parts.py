@@ -77,12 +77,20 @@ async def test_what_takes_too_long_ends_and_what_is_over_does_not() -> None:
 def test_headers_of_a_request_are_split(
     headers: list[tuple[bytes, bytes]], of_body: list[tuple[bytes, bytes]], lines: bytes, puid: bytes
 ) -> None:
-    assert split_request(headers, decodable=False) == (of_body, lines, puid)
+    assert split_request(headers, decodable=False) == (of_body, lines, puid, None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"), [(b"1500", 1.5), (b"0", None), (b"-1", None), (b"x", None), (b"", None), (b"9" * 40, None)]
+)
+def test_the_time_for_which_the_caller_waits_is_read(sent: bytes, seconds: float | None) -> None:
+    headers = [(b"x-envoy-expected-rq-timeout-ms", sent)]
+    assert split_request(headers, decodable=False) == ([], b"", b"", seconds)
 
 
 def test_components_are_not_offered_to_compress_what_must_be_looked_into() -> None:
     headers = [(b"accept-encoding", b"gzip"), (b"accept", b"*/*")]
-    assert split_request(headers, decodable=True) == ([], b"accept: */*\r\n", b"")
+    assert split_request(headers, decodable=True) == ([], b"accept: */*\r\n", b"", None)
 
 
 def test_the_caller_sees_what_concerns_it() -> None:

@@ -71,9 +71,7 @@ async def running(graph: Any, *flags: str) -> AsyncIterator[Engine]:
             [], None, ["--sdep: must be given", "--namespace: must be given", "--predictor: must"], id="nothing"
         ),
         pytest.param([*REQUIRED, "--what"], None, ["--what: there is no such flag"], id="unknown flag"),
-        pytest.param(
-            REQUIRED, node("r", 1, "ROUTER"), ['graph.type: "ROUTER": is not served by this version'], id="graph"
-        ),
+        pytest.param(REQUIRED, node("r", 1, "SWITCH"), ['graph.type: "SWITCH": is no type of node'], id="graph"),
         pytest.param([*REQUIRED, "--file=absent.yaml"], None, ["no such file"], id="file"),
     ],
 )

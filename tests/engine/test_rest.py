@@ -104,7 +104,7 @@ async def test_predictions_are_served(run_engine, connect, path: str) -> None:
     ("method", "path", "status", "text"),
     [
         ("GET", "/", 404, "there is nothing at /"),
-        ("POST", "/api/v1.0/feedback", 404, "there is nothing at /api/v1.0/feedback"),
+        ("POST", "/v2/models/m/infer", 404, "there is nothing at /v2/models/m/infer"),
         ("GET", PREDICTIONS, 405, f"{PREDICTIONS} takes POST, not GET"),
         ("PUT", PREDICTIONS, 405, f"{PREDICTIONS} takes POST, not PUT"),
     ],

@@ -13,9 +13,15 @@ COUNTER = {"type": "COUNTER", "key": "a", "value": 1}
 GAUGE = {"type": "GAUGE", "key": "b", "value": 2.5}
 
 
+def chained(bodies: list[bytes], **more: Any) -> bytes:
+    """What comes out of a chain of nodes that answer `bodies`, each sent what the one before it answered."""
+    sources = [[], *([body] for body in bodies[:-1])]
+    return with_merged_meta(bodies[-1], list(zip(sources, bodies, strict=True)), **more)
+
+
 def merged(*answers: Any, puid: str = "p", routing: dict | None = None, images: dict | None = None) -> Any:
     bodies = [answer if isinstance(answer, bytes) else json.dumps(answer).encode() for answer in answers]
-    return json.loads(with_merged_meta(bodies, puid=puid, routing=routing or {}, request_path=images or {}))["meta"]
+    return json.loads(chained(bodies, puid=puid, routing=routing or {}, request_path=images or {}))["meta"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_routing_and_images_are_the_engines() -> None:
     ],
 )
 def test_everything_but_meta_stays_byte_for_byte(answer: bytes, result: bytes) -> None:
-    assert with_merged_meta([answer], puid="p", routing={}, request_path={}) == result
+    assert chained([answer], puid="p", routing={}, request_path={}) == result
 
 
 def test_earlier_answers_that_are_no_messages_are_passed_over() -> None:
@@ -107,7 +113,7 @@ json_values = st.recursive(
 )
 def test_any_message_keeps_its_members(answers: list[dict[str, Any]]) -> None:
     bodies = [json.dumps(answer).encode() for answer in answers]
-    result = json.loads(with_merged_meta(bodies, puid="p", routing={"n": -1}, request_path={"n": "i:1"}))
+    result = json.loads(chained(bodies, puid="p", routing={"n": -1}, request_path={"n": "i:1"}))
     assert result | {"meta": None} == answers[-1] | {"meta": None}
     assert result["meta"]["puid"] == "p"
     assert result["meta"]["routing"]["n"] == -1
@@ -115,4 +121,13 @@ def test_any_message_keeps_its_members(answers: list[dict[str, Any]]) -> None:
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=3))
 def test_no_bytes_upset_it(bodies: list[bytes]) -> None:
-    assert isinstance(with_merged_meta(bodies, puid="p", routing={}, request_path={}), bytes)
+    assert isinstance(chained(bodies, puid="p", routing={}, request_path={}), bytes)
+
+
+def test_metrics_that_a_combiner_passes_on_count_once() -> None:
+    first = json.dumps({"meta": {"metrics": [COUNTER]}}).encode()
+    left, right = (json.dumps({"meta": {"metrics": [COUNTER, metric]}}).encode() for metric in (GAUGE, COUNTER))
+    joined = json.dumps({"meta": {"metrics": [COUNTER, GAUGE, COUNTER, COUNTER]}}).encode()
+    answers = [([], first), ([first], left), ([first], right), ([left, right], joined)]
+    message = with_merged_meta(joined, answers, puid="p", routing={}, request_path={})
+    assert json.loads(message)["meta"]["metrics"] == [COUNTER, GAUGE, COUNTER]

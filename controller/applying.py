@@ -8,13 +8,15 @@ from typing import Any
 from controller.children import FIELD_MANAGER, Child, Children, Key, digest, owner_of
 from seldon_core.kube.client import Client
 from seldon_core.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
-from seldon_core.kube.resources import DEPLOYMENTS, SERVICES, Resource
-from seldon_core.plan import LiveDeployment, Problem, Ref
+from seldon_core.kube.resources import Resource
+from seldon_core.plan import KINDS, LiveDeployment, Problem, Ref
 
 Object = dict[str, Any]
 Place = tuple[str, str]  # kind and name
 
-RESOURCES: dict[str, Resource] = {"Deployment": DEPLOYMENTS, "Service": SERVICES}
+RESOURCES: dict[str, Resource] = {
+    child.kind: Resource(child.group, child.version, child.plural, child.kind) for child in KINDS
+}
 # Seconds until something is looked at again that no watch would report.
 _TERMINATING_RECHECK, _STRANGER_RECHECK, _REFUSED_RECHECK = 2.0, 30.0, 600.0
 
@@ -107,10 +109,13 @@ class Applier:
         for ref in refs:
             _log.info("deleting %s %s/%s, which is superseded", ref.kind, key[0], ref.name)
             try:
-                if ref.kind == "Deployment":
-                    await self._client.delete(DEPLOYMENTS, ref.name, key[0], uid=ref.uid, propagation="Foreground")
-                else:
-                    await self._client.delete(SERVICES, ref.name, key[0], uid=ref.uid)
+                await self._client.delete(
+                    RESOURCES[ref.kind],
+                    ref.name,
+                    key[0],
+                    uid=ref.uid,
+                    propagation="Foreground" if ref.kind == "Deployment" else "Background",
+                )
             except (NotFound, Conflict):
                 continue  # it is gone already, or another object has its name
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from seldon_core.api.constants import GROUP, KIND, LABEL_CONTAINS_ENGINE
-from seldon_core.plan import LiveDeployment, LiveService, Observed
+from seldon_core.plan import LiveDeployment, LiveObject, Observed
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -44,7 +44,7 @@ class Child:
     resource_version: str = field(compare=False)
     owner: tuple[str, str] | None
     content: bytes
-    live: LiveDeployment | LiveService
+    live: LiveDeployment | LiveObject
 
     @classmethod
     def of(cls, obj: Object) -> "Child":
@@ -175,9 +175,9 @@ def _live_deployment(obj: Object) -> LiveDeployment:
     )
 
 
-def _live_service(obj: Object) -> LiveService:
+def _live_service(obj: Object) -> LiveObject:
     metadata = obj["metadata"]
-    return LiveService(uid=metadata["uid"], terminating="deletionTimestamp" in metadata)
+    return LiveObject(uid=metadata["uid"], terminating="deletionTimestamp" in metadata)
 
 
 def _replicas_managers(metadata: Object) -> set[tuple[str, str]]:

@@ -95,7 +95,8 @@ class Reconciler:
             await self._report(key, sdep, invalid_status(sdep, errors, now=self._now()))
             return Pass(Result.REFUSED)
         made = plan(sdep, self._config, self._children.observed(key, uid))
-        outcome = await self._applier.apply(key, uid, made.objects)
+        await self._applier.delete(key, made.obsolete)
+        outcome = await self._applier.apply(key, uid, made.due())
         if not outcome.changed and not outcome.problems:
             await self._applier.delete(key, made.superseded)
         observed = self._children.observed(key, uid)

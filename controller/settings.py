@@ -55,6 +55,10 @@ What it builds is set by environment variables (with their defaults):
   DEPLOYMENT_NAME_AS_PREFIX              false; whether shortened names begin with the SeldonDeployment's name
   CONTROLLER_ID                          only SeldonDeployments with this label seldon.io/controller-id
   SELDON_CLUSTER_DOMAIN                  cluster.local
+  KEDA_ENABLED                           false; whether KEDA is there to act on ScaledObjects
+  GATEWAY_API_ENABLED                    false; whether requests are routed through Gateway API
+  ISTIO_ENABLED                          false; whether they are routed through Istio
+  AMBASSADOR_ENABLED                     false; whether they are routed through Ambassador
 """
 
 

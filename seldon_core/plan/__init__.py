@@ -4,15 +4,18 @@ Pure: what is planned depends on the arguments alone, and nothing here talks to 
 """
 
 from .config import Config, ConfigError
-from .observed import LiveDeployment, LiveService, Observed
+from .kinds import KINDS, ChildKind
+from .observed import LiveDeployment, LiveObject, Observed
 from .planner import Plan, Ref, plan
 from .status import Problem, invalid_status, status
 
 __all__ = [
+    "KINDS",
+    "ChildKind",
     "Config",
     "ConfigError",
     "LiveDeployment",
-    "LiveService",
+    "LiveObject",
     "Observed",
     "Plan",
     "Problem",

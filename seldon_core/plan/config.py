@@ -50,6 +50,10 @@ class Config:
         name_as_prefix: Whether shortened Deployment names begin with the SeldonDeployment's name.
         controller_id: The `seldon.io/controller-id` that this operator is responsible for.
         cluster_domain: The DNS domain of the cluster.
+        keda_enabled: Whether KEDA is there to act on ScaledObjects.
+        gateway_enabled: Whether requests are routed through Gateway API.
+        istio_enabled: Whether they are routed through Istio.
+        ambassador_enabled: Whether they are routed through Ambassador.
     """
 
     engine_image: str = DEFAULT_ENGINE_IMAGE
@@ -74,6 +78,10 @@ class Config:
     name_as_prefix: bool = False
     controller_id: str = ""
     cluster_domain: str = "cluster.local"
+    keda_enabled: bool = False
+    gateway_enabled: bool = False
+    istio_enabled: bool = False
+    ambassador_enabled: bool = False
 
     @property
     def ports(self) -> PortSettings:
@@ -216,4 +224,8 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "name_as_prefix": ("DEPLOYMENT_NAME_AS_PREFIX", _flag),
     "controller_id": ("CONTROLLER_ID", _controller_id),
     "cluster_domain": ("SELDON_CLUSTER_DOMAIN", _domain),
+    "keda_enabled": ("KEDA_ENABLED", _flag),
+    "gateway_enabled": ("GATEWAY_API_ENABLED", _flag),
+    "istio_enabled": ("ISTIO_ENABLED", _flag),
+    "ambassador_enabled": ("AMBASSADOR_ENABLED", _flag),
 }

@@ -54,6 +54,11 @@ class LiveDeployment:
             and self.count("unavailableReplicas") == 0
         )
 
+    @property
+    def serving(self) -> bool:
+        """Whether it can take requests: a pod is available, or none is wanted."""
+        return not self.terminating and self.current and (self.wanted == 0 or self.count("availableReplicas") > 0)
+
     def condition(self, kind: str) -> Mapping[str, Any]:
         """Return the condition of this type, or an empty mapping."""
         for condition in self.status.get("conditions") or ():
@@ -64,8 +69,8 @@ class LiveDeployment:
 
 
 @dataclass(frozen=True, slots=True)
-class LiveService:
-    """A Service that the SeldonDeployment owns."""
+class LiveObject:
+    """A child of which only its being there counts."""
 
     uid: str
     terminating: bool = False
@@ -73,7 +78,14 @@ class LiveService:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The children that the cluster holds, by name; those of strangers are not among them."""
+    """The children that the cluster holds; those of strangers are not among them.
+
+    Attributes:
+        deployments: The Deployments by name.
+        services: The Services by name.
+        others: Children of all other kinds that are planned, by kind and name.
+    """
 
     deployments: Mapping[str, LiveDeployment] = field(default_factory=dict)
-    services: Mapping[str, LiveService] = field(default_factory=dict)
+    services: Mapping[str, LiveObject] = field(default_factory=dict)
+    others: Mapping[tuple[str, str], LiveObject] = field(default_factory=dict)

@@ -9,11 +9,15 @@ from seldon_core.api.objects import as_list, as_number
 
 from .config import Config
 from .deployments import component_deployment_name, deployments
+from .kinds import KINDS, OF_DEPLOYMENT, ROUTES
 from .listmaps import without_nulls
 from .observed import Observed
 from .services import services
 
 Object = dict[str, Any]
+Place = tuple[str, str]  # kind and name
+
+_ORDER = {child.kind: index for index, child in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Ref:
     """A child that exists.
 
     Attributes:
-        kind: `Deployment` or `Service`.
+        kind: Its kind, one of `KINDS`.
         name: Its name.
         uid: Its uid, so that nothing else of that name is meant.
     """
@@ -38,6 +42,8 @@ class Plan:
     Attributes:
         sdep: The SeldonDeployment with everything filled in.
         objects: The objects that there must be, in the order in which they are applied.
+        waiting: Kind and name of those objects that must not be applied yet: routes to predictors that cannot answer.
+        obsolete: Children that would work against the objects, and must be deleted before these are applied.
         superseded: Children that no longer belong to it and may be deleted now, once all objects are as planned. Those
             that are still needed until their successors are ready are not among them.
         scaled: Names of the Deployments whose replicas follow `spec.replicas`.
@@ -45,12 +51,18 @@ class Plan:
 
     sdep: Object
     objects: list[Object]
+    waiting: frozenset[Place]
+    obsolete: list[Ref]
     superseded: list[Ref]
     scaled: list[str]
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the planned objects of a kind, in order."""
         return [obj["metadata"]["name"] for obj in self.objects if obj["kind"] == kind]
+
+    def due(self) -> list[Object]:
+        """Return the objects that can be applied now, in order."""
+        return [obj for obj in self.objects if _place(obj) not in self.waiting]
 
 
 def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
@@ -66,37 +78,75 @@ def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
     """
     sdep = plan_defaults(without_nulls(sdep), config.ports)
     predictors = sdep["spec"]["predictors"]
-    # Services come first: a pod finds those that exist when it starts.
     objects = [obj for predictor in predictors for obj in services(sdep, predictor, config)]
     objects += [obj for predictor in predictors for obj in deployments(sdep, predictor, config, observed)]
-    return Plan(sdep, objects, superseded(objects, observed), _scaled(sdep, config))
+    objects.sort(key=lambda obj: _ORDER[obj["kind"]])
+    wanted = {_place(obj) for obj in objects}
+    return Plan(
+        sdep=sdep,
+        objects=objects,
+        waiting=_waiting(objects, observed),
+        obsolete=_obsolete(wanted, observed),
+        superseded=superseded(wanted, observed),
+        scaled=_scaled(sdep, config),
+    )
 
 
-def superseded(objects: Iterable[Object], observed: Observed) -> list[Ref]:
+def superseded(wanted: Iterable[Place], observed: Observed) -> list[Ref]:
     """Return the children that may be deleted now: make before break.
 
-    Nothing goes before all planned Deployments are ready. Then go the old Deployments that carry an engine, after
-    their pods have drained the other Deployments, which the engines call, and last the Services through which they do.
+    Nothing goes before all planned Deployments are ready. Then go the old routes; then the old Deployments that carry
+    an engine, after their pods have drained the other Deployments, which the engines call, each with what scales it;
+    and last the Services through which they do.
 
     Args:
-        objects: The objects that there must be.
+        wanted: Kind and name of the objects that there must be.
         observed: The children as they are.
     """
-    wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in objects}
+    wanted = set(wanted)
     for kind, name in wanted:
         live = observed.deployments.get(name)
         if kind == "Deployment" and (live is None or not live.ready):
             return []
+    stray = [Ref(*place, child.uid) for place, child in observed.others.items() if place not in wanted]
+    stray = [ref for ref in stray if not observed.others[ref.kind, ref.name].terminating]
+    if routes := [ref for ref in stray if ref.kind in ROUTES]:
+        return sorted(routes, key=lambda ref: (-_ORDER[ref.kind], ref.name))
     old = {name: live for name, live in observed.deployments.items() if ("Deployment", name) not in wanted}
-    with_engine = {name: live for name, live in old.items() if live.carries_engine}
     if old:
-        going = with_engine or old
-        return [Ref("Deployment", name, going[name].uid) for name in sorted(going) if not going[name].terminating]
+        going = {name: live for name, live in old.items() if live.carries_engine} or old
+        refs = [Ref("Deployment", name, going[name].uid) for name in sorted(going) if not going[name].terminating]
+        return [*refs, *sorted((ref for ref in stray if ref.name in going), key=lambda ref: (ref.kind, ref.name))]
     return [
         Ref("Service", name, live.uid)
         for name, live in sorted(observed.services.items())
         if ("Service", name) not in wanted and not live.terminating
     ]
+
+
+def _obsolete(wanted: set[Place], observed: Observed) -> list[Ref]:
+    """Return autoscalers and budgets that nothing asks for, of Deployments that stay or are gone."""
+    return [
+        Ref(kind, name, child.uid)
+        for (kind, name), child in sorted(observed.others.items())
+        if kind in OF_DEPLOYMENT
+        and (kind, name) not in wanted
+        and not child.terminating
+        and (("Deployment", name) in wanted or name not in observed.deployments)
+    ]
+
+
+def _waiting(objects: Iterable[Object], observed: Observed) -> frozenset[Place]:
+    """Return the routes, as long as a Deployment that they lead to serves nobody."""
+    places = [_place(obj) for obj in objects]
+    lives = [observed.deployments.get(name) for kind, name in places if kind == "Deployment"]
+    if all(live is not None and live.serving for live in lives):
+        return frozenset()
+    return frozenset(place for place in places if place[0] in ROUTES)
+
+
+def _place(obj: Object) -> Place:
+    return obj["kind"], obj["metadata"]["name"]
 
 
 def _scaled(sdep: Object, config: Config) -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seldon_core.api.graph import walk
-from seldon_core.plan import LiveService, Observed, plan
+from seldon_core.plan import LiveObject, Observed, plan
 
 from .build import CONFIG, Object, all_ready, component, container, live, predictor, sdep
 
@@ -193,7 +193,7 @@ def test_from_any_world_deletions_never_touch_what_is_planned(obj: Object, data:
     made = plan(obj, CONFIG, Observed())
     strays = {f"old-{i}": live(carries_engine=data.draw(st.booleans())) for i in range(data.draw(st.integers(0, 3)))}
     ready = {name: value for name, value in all_ready(made).items() if data.draw(st.booleans())}
-    observed = Observed(deployments={**ready, **strays}, services={"old-service": LiveService(uid="s")})
+    observed = Observed(deployments={**ready, **strays}, services={"old-service": LiveObject(uid="s")})
     wanted = {item["metadata"]["name"] for item in made.objects}
     gone = plan(obj, CONFIG, observed).superseded
     assert not wanted & {ref.name for ref in gone}

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 
 from seldon_core.api.findings import Finding
-from seldon_core.plan import LiveService, Observed, Problem, invalid_status, plan, status
+from seldon_core.plan import LiveObject, Observed, Problem, invalid_status, plan, status
 
 from .build import CONFIG, Object, component, container, live, node, predictor, sdep, single, unready
 
 NOW, BEFORE = "2030-01-02T03:04:05Z", "2029-01-01T00:00:00Z"
 
 
-def services(*names: str) -> dict[str, LiveService]:
-    return {name: LiveService(uid=name) for name in names}
+def services(*names: str) -> dict[str, LiveObject]:
+    return {name: LiveObject(uid=name) for name in names}
 
 
 def of(obj: Object, observed: Observed, *problems: Problem) -> Object:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from seldon_core.plan import LiveService, Observed, Plan, plan
+from seldon_core.plan import LiveObject, Observed, Plan, plan
 
 from .build import CONFIG, all_ready, component, container, live, node, predictor, sdep, single, unready
 
@@ -14,7 +14,7 @@ def names(made: Plan) -> list[tuple[str, str]]:
 
 
 def observe(made: Plan, *, deployments: dict[str, Any] | None = None, services: tuple[str, ...] = ()) -> Observed:
-    kept = {name: LiveService(uid=f"uid-of-{name}") for name in (*made.names("Service"), *services)}
+    kept = {name: LiveObject(uid=f"uid-of-{name}") for name in (*made.names("Service"), *services)}
     return Observed(deployments={**all_ready(made), **(deployments or {})}, services=kept)
 
 

@@ -6,10 +6,20 @@ import socket
 from collections.abc import Callable
 
 from seldon_core.transport.limits import Budget, Limits
-from seldon_core.transport.messages import Handler, Headers, Reply, Request
+from seldon_core.transport.messages import Handler, Headers, Reply, Request, Upload, UploadReceiver
 from seldon_core.transport.server_connection import ServerConnection
 
-__all__ = ["HTTPServer", "Handler", "Headers", "RenderError", "Reply", "Request", "plain_text_error"]
+__all__ = [
+    "HTTPServer",
+    "Handler",
+    "Headers",
+    "RenderError",
+    "Reply",
+    "Request",
+    "Upload",
+    "UploadReceiver",
+    "plain_text_error",
+]
 
 RenderError = Callable[[int, str], tuple[Headers, bytes]]
 
@@ -34,6 +44,7 @@ class HTTPServer:
         limits: Limits | None = None,
         budget: Budget | None = None,
         render_error: RenderError = plain_text_error,
+        early: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         """Make a server; `start` opens it.
 
@@ -42,11 +53,14 @@ class HTTPServer:
             limits: sizes and times.
             budget: bytes of bodies in memory.
             render_error: gives the form of the errors that never reach the handler (400, 408, 413, 431, ...).
+            early: says of a request, when its head is here and its body large or of unknown length, whether the
+                handler is to be called at once and takes the body from `request.upload`.
         """
         self.handler = handler
         self.limits = limits or Limits()
         self.budget = budget or Budget()
         self.render_error = render_error
+        self.early = early
         self.retiring = False
         self.draining = False
         self.connections: set[ServerConnection] = set()

@@ -13,7 +13,7 @@ BODYLESS = frozenset({*range(100, 200), 204, 304})
 
 
 class Request:
-    """One complete request.
+    """One request, complete unless it has an upload.
 
     Attributes:
         method: upper-case, as sent.
@@ -21,10 +21,11 @@ class Request:
         path: percent-decoded, without the query.
         query: what follows the question mark, as sent.
         headers: in the order sent; the names are lower-case.
-        body: after removal of the chunked framing.
+        body: after removal of the chunked framing; empty when there is an upload.
+        upload: where the body comes from, when the handler is called before all of it has arrived.
     """
 
-    __slots__ = ("body", "headers", "http10", "keep_alive", "method", "path", "query", "reserved", "target")
+    __slots__ = ("body", "headers", "http10", "keep_alive", "method", "path", "query", "reserved", "target", "upload")
 
     def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], http10: bool) -> None:
         self.target = target
@@ -40,6 +41,7 @@ class Request:
         self.keep_alive = False
         self.body = b""
         self.reserved = 0
+        self.upload: Upload | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header called `name` (given in lower case), None when there is none."""
@@ -58,30 +60,112 @@ def _origin_form(target: bytes) -> bytes:
     return slash + path or b"/"
 
 
+class UploadReceiver(Protocol):
+    """Who takes the body of a request piece by piece: any number of pieces, then one of the other two, once.
+
+    Nothing more comes after the request was answered, or after its caller went away.
+    """
+
+    def piece(self, data: bytes) -> None:
+        """The next piece of the body, without the chunked framing."""
+
+    def ended(self) -> None:
+        """The body is complete."""
+
+    def broken(self, status: int, reason: str) -> None:
+        """The rest will not come, or is beyond the limits; the request is to be answered with `status`."""
+
+
+class Uploading(Protocol):
+    """What an upload needs of the connection that it comes over."""
+
+    def pause_upload(self) -> None:
+        """Read no more of it for now."""
+
+    def resume_upload(self) -> None:
+        """Go on reading."""
+
+
+class Upload:
+    """The body of a request on its way in; to be used from the thread of the event loop only.
+
+    Attributes:
+        length: its length in bytes, None when the caller does not know it yet.
+        receiver: takes the body; the handler sets it before it returns, unless it answers at once.
+    """
+
+    __slots__ = ("_connection", "arrived", "length", "pieces", "receiver", "refusal", "size")
+
+    def __init__(self, connection: Uploading, length: int | None) -> None:
+        self._connection = connection
+        self.length = length
+        self.receiver: UploadReceiver | None = None
+        # The connection's own: what has arrived and was not passed on, and whether that is the end.
+        self.pieces: list[bytes] = []
+        self.size = 0
+        self.arrived = False
+        self.refusal: tuple[int, str] | None = None
+
+    def pause(self) -> None:
+        """Take no more pieces for now; the caller gets to feel it."""
+        self._connection.pause_upload()
+
+    def resume(self) -> None:
+        """Take pieces again."""
+        self._connection.resume_upload()
+
+
 class Answering(Protocol):
-    """What a reply needs of the connection that its request came over."""
+    """What a reply needs of the connection that its request came over.
+
+    Attributes:
+        write_paused: whether the caller takes what is written more slowly than it comes.
+    """
+
+    write_paused: bool
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Write the answer to the current request."""
+
+    def begin(self, status: int, headers: Headers, length: int | None) -> None:
+        """Write the head of an answer whose body follows in pieces."""
+
+    def piece(self, data: bytes) -> None:
+        """Write a piece of the body."""
+
+    def end(self) -> None:
+        """The answer that was begun is complete."""
+
+    def cut_off(self) -> None:
+        """The answer that was begun will never be complete."""
 
 
 class Reply:
     """Where the answer to one request goes; to be used from the thread of the event loop only.
 
+    An answer is sent whole, with `send`, or in pieces: `begin`, any number of `write`, and `end` or `cut_off`. Each
+    piece is on its way when the event loop gets its next turn. Whoever produces pieces faster than the caller takes
+    them must stop while `paused`, and go on when `resumed` is called. When the caller has gone away, all of these
+    do nothing.
+
     Attributes:
-        disconnected: called when the caller goes away before the answer was sent; set it to be told.
-        gone: whether that has happened.
+        disconnected: called when the caller goes away before the answer was complete; set it to be told.
+        resumed: called when the answer is no longer `paused`; set it to be told.
+        gone: whether the caller has gone away.
+        begun: whether an answer in pieces was begun.
     """
 
-    __slots__ = ("_connection", "disconnected", "gone")
+    __slots__ = ("_connection", "begun", "disconnected", "gone", "resumed")
 
     def __init__(self, connection: Answering) -> None:
         self._connection: Answering | None = connection
         self.disconnected: Callable[[], None] | None = None
+        self.resumed: Callable[[], None] | None = None
         self.gone = False
+        self.begun = False
 
     def send(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send the answer; nothing happens when the caller has gone away.
+        """Send a whole answer.
 
         Args:
             status: the status code.
@@ -90,16 +174,78 @@ class Reply:
             body: the body; it is left out where HTTP says so (HEAD, 204, 304).
 
         Raises:
-            RuntimeError: an answer was sent before.
+            RuntimeError: an answer was sent or begun before.
             ValueError: a header holds a line break.
         """
         connection = self._connection
-        if connection is None:
+        if connection is None or self.begun:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
         connection.answer(status, headers, body)
         self._connection = None
+
+    def begin(self, status: int, headers: Headers, length: int | None = None) -> None:
+        """Send the head of an answer whose body follows in pieces.
+
+        Args:
+            status: the status code.
+            headers: as for `send`.
+            length: of the body in bytes, None when it is not known yet.
+
+        Raises:
+            RuntimeError: an answer was sent or begun before.
+            ValueError: a header holds a line break.
+        """
+        connection = self._connection
+        if connection is None or self.begun:
+            if self.gone:
+                return
+            raise RuntimeError("the request was answered before")
+        connection.begin(status, headers, length)
+        self.begun = True
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece of the body.
+
+        Raises:
+            RuntimeError: no answer was begun, or it has ended.
+            ValueError: the body becomes longer than was announced.
+        """
+        if (connection := self._begun()) is not None:
+            connection.piece(piece)
+
+    def end(self) -> None:
+        """The body is complete. A body shorter than announced is cut off instead.
+
+        Raises:
+            RuntimeError: no answer was begun, or it has ended.
+        """
+        if (connection := self._begun()) is not None:
+            self._connection = None
+            connection.end()
+
+    def cut_off(self) -> None:
+        """Give up in the middle of the body; the caller sees that it is not complete.
+
+        Raises:
+            RuntimeError: no answer was begun, or it has ended.
+        """
+        if (connection := self._begun()) is not None:
+            self._connection = None
+            connection.cut_off()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the caller takes the answer more slowly than it is written."""
+        return self._connection is not None and self._connection.write_paused
+
+    def _begun(self) -> Answering | None:
+        if self.gone:
+            return None
+        if self._connection is None or not self.begun:
+            raise RuntimeError("no answer was begun, or it has ended")
+        return self._connection
 
     def abandon(self) -> None:
         """The caller went away; called by the connection."""

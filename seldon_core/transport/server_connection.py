@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 import httptools
 
 from seldon_core.transport.limits import UNCOUNTED_BODY
-from seldon_core.transport.messages import BODYLESS, STATUS_LINES, Headers, Reply, Request
+from seldon_core.transport.messages import STATUS_LINES, Reply, Request, Upload
+from seldon_core.transport.server_answers import JOIN_UP_TO, Answers
 
 if TYPE_CHECKING:
     from seldon_core.transport.http_server import HTTPServer
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# Above this size an answer is handed to the kernel in two pieces instead of being copied into one.
-JOIN_UP_TO = 64 * 1024
+# Bodies up to this size are never handed over before they are complete.
+UPLOAD_FROM = JOIN_UP_TO
+
+_SLOW_BODY = "no piece of the body for {:g} seconds"
 
 log = logging.getLogger(__name__)
 
@@ -35,35 +38,28 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         self.reason = reason
 
 
-class ServerConnection(asyncio.Protocol):
+class ServerConnection(Answers):
     """One connection of a caller. The methods called `on_...` are called by the parser."""
 
     __slots__ = (
         "_body",
-        "_current",
-        "_greeted",
         "_handing_over",
         "_head_fed",
         "_headers",
-        "_held",
         "_large",
         "_last",
         "_lingering",
         "_parser",
         "_queue",
         "_read_paused",
-        "_reply",
         "_request",
-        "_server",
         "_target",
-        "_transport",
-        "_unwritten",
-        "_waited",
+        "_upload",
         "_watched",
-        "_write_paused",
     )
 
     def __init__(self, server: "HTTPServer") -> None:
+        super().__init__()
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -75,6 +71,7 @@ class ServerConnection(asyncio.Protocol):
         self._head_fed = 0  # bytes of the pieces that a head in several pieces has taken so far
         self._large = False  # whether the piece that is being parsed could hold a head above the limit
         self._watched = False  # whether the declared length and Expect were looked at
+        self._upload: Upload | None = None  # of the current request, while it is arriving
         # Those that have arrived, and the one that is being answered.
         self._queue: deque[Request | _Refusal] = deque()
         self._current: Request | None = None
@@ -82,12 +79,8 @@ class ServerConnection(asyncio.Protocol):
         self._handing_over = False
         self._last = False  # nothing that arrives from now on counts
         self._lingering = False
-        self._greeted = False  # whether the keep-alive time was announced
         # Flow control and time.
         self._read_paused = False
-        self._write_paused = False
-        self._held = 0  # bytes of an answer that a slow reader keeps in memory
-        self._unwritten = 0
         self._waited = 0.0
 
     # The transport calls these.
@@ -104,7 +97,7 @@ class ServerConnection(asyncio.Protocol):
                 budget.give_back(request.reserved)
         budget.give_back(self._held)
         self._queue.clear()
-        self._current = self._request = None
+        self._current = self._request = self._upload = None
         reply, self._reply = self._reply, None
         self._server.closed(self)
         if reply is not None:
@@ -120,6 +113,8 @@ class ServerConnection(asyncio.Protocol):
             self._ignore_upgrade(data, upgrade.args[0])
         except httptools.HttpParserError as error:
             self._broken(error)
+        if self._upload is not None:
+            self._pass_on(self._upload)
         if self._queue and self._reply is None:
             self._hand_over()
         if (self._target or self._request is not None) and not self._last:
@@ -128,20 +123,23 @@ class ServerConnection(asyncio.Protocol):
             self._reply is not None
             and not self._read_paused
             and (self._queue or self._target or self._request is not None)
+            and self._upload is None
         ):
             # The caller is ahead of us. Otherwise reading goes on, which is how its going away is noticed.
             self._read_paused = True
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self.write_paused = True
         self._unwritten = self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        self.write_paused = False
         self._waited = 0.0
         self._server.budget.give_back(self._held)
         self._held = 0
+        if self._reply is not None and self._reply.resumed is not None:
+            self._reply.resumed()
         self._hand_over()
 
     # The parser calls these.
@@ -170,6 +168,13 @@ class ServerConnection(asyncio.Protocol):
         self._head_fed = 0
 
     def on_body(self, body: bytes) -> None:
+        upload = self._upload
+        if upload is not None and not upload.arrived:
+            upload.pieces.append(body)
+            upload.size += len(body)
+            if upload.size > self._server.limits.body_bytes:
+                raise self._too_large()
+            return
         if not self._body:
             self._body = body
         else:
@@ -195,7 +200,10 @@ class ServerConnection(asyncio.Protocol):
             self._last = True
         self._request = None
         self._watched = False
-        self._queue.append(request)
+        if request.upload is None:
+            self._queue.append(request)
+        else:
+            request.upload.arrived = True
 
     # What happens seldom.
 
@@ -236,15 +244,22 @@ class ServerConnection(asyncio.Protocol):
         """Queue the answer to something that is no HTTP, or more of it than the limits allow."""
         if self._last:
             return  # bytes behind the last request of the connection
-        self._last = True
         cause = error.__context__
         if isinstance(cause, _Refusal):
-            self._queue.append(cause)
+            self._stop(cause)
         elif isinstance(error, httptools.HttpParserCallbackError):
             log.error("the HTTP server failed on a request", exc_info=cause or error)
-            self._queue.append(_Refusal(500, "internal error"))
+            self._stop(_Refusal(500, "internal error"))
         else:
-            self._queue.append(_Refusal(400, f"not a valid HTTP/1.1 request: {error}"))
+            self._stop(_Refusal(400, f"not a valid HTTP/1.1 request: {error}"))
+
+    def _stop(self, refusal: _Refusal) -> None:
+        """Look at nothing that arrives from now on, and say why."""
+        self._last = True
+        if self._request is not None and self._request.upload is not None:
+            self._request.upload.refusal = (refusal.status, refusal.reason)
+        else:
+            self._queue.append(refusal)
 
     def _watch(self, received: int) -> None:
         """Check what has arrived of a message that is not complete yet."""
@@ -263,18 +278,24 @@ class ServerConnection(asyncio.Protocol):
             self._waited = 0.0
             if len(self._headers) > limits.headers:
                 raise _Refusal(431, f"more than {limits.headers} trailers")
+            if request.upload is not None:
+                return
             expected = 0
             if not self._watched:
                 expected = int(request.header(b"content-length") or 0)
                 if expected > limits.body_bytes:
                     raise self._too_large()
+                if self._reply is None:
+                    self._watched = True
+                    self._send_continue(request)
+                    if self._is_early(request, expected):
+                        self._start_upload(request, expected)
+                        return
             self._reserve(request, max(expected, len(self._body)))
-            if not self._watched and self._reply is None:
-                self._watched = True
-                self._send_continue(request)
         except _Refusal as refusal:
-            self._last = True
-            self._queue.append(refusal)
+            self._stop(refusal)
+            if self._upload is not None:
+                self._pass_on(self._upload)
             self._hand_over()
 
     def _send_continue(self, request: Request) -> None:
@@ -293,6 +314,65 @@ class ServerConnection(asyncio.Protocol):
     def _too_large(self) -> _Refusal:
         return _Refusal(413, f"the body is larger than {self._server.limits.body_bytes} bytes")
 
+    # Bodies that are handed over as they arrive.
+
+    def _is_early(self, request: Request, expected: int) -> bool:
+        chunked = not expected
+        return (chunked or expected > UPLOAD_FROM) and not self._queue and self._server.early(request)
+
+    def _start_upload(self, request: Request, expected: int) -> None:
+        upload = request.upload = self._upload = Upload(self, expected or None)
+        if self._body:
+            upload.pieces.append(bytes(self._body))
+            upload.size = len(self._body)
+            self._body = b""
+        self._server.budget.give_back(request.reserved)
+        request.reserved = 0
+        self._queue.append(request)
+        self._hand_over()
+        if self._upload is upload:
+            self._pass_on(upload)
+
+    def _pass_on(self, upload: Upload) -> None:
+        """Give the handler what has arrived of the body."""
+        pieces, upload.pieces = upload.pieces, []
+        if upload.arrived:
+            self._upload = None
+            self._resume_reading()
+        receiver, reply = upload.receiver, self._reply
+        if receiver is None:
+            return  # nobody wants it
+        try:
+            if pieces:
+                receiver.piece(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if reply is not self._reply:
+                return  # answered
+            if upload.refusal is not None:
+                self._upload = None
+                receiver.broken(*upload.refusal)
+            elif upload.arrived:
+                receiver.ended()
+        except Exception:  # whatever a handler does, its caller gets an answer
+            log.exception("the handler failed on the body of a request")
+            self._answer_for_handler(reply)
+
+    def pause_upload(self) -> None:
+        """Read no more of the body that is arriving for now."""
+        if self._upload is not None and not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def resume_upload(self) -> None:
+        """Go on reading it."""
+        if self._upload is not None:
+            self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        if self._read_paused:
+            self._read_paused = False
+            self._waited = 0.0
+            self._transport.resume_reading()
+
     # Requests go out to the handler, answers come in.
 
     def _hand_over(self) -> None:
@@ -300,7 +380,7 @@ class ServerConnection(asyncio.Protocol):
         if self._handing_over:
             return
         self._handing_over = True
-        while self._queue and self._reply is None and not self._write_paused:
+        while self._queue and self._reply is None and not self.write_paused:
             request = self._queue.popleft()
             if isinstance(request, _Refusal):
                 self._refuse(request)
@@ -311,62 +391,45 @@ class ServerConnection(asyncio.Protocol):
                 self._server.handler(request, reply)
             except Exception:  # whatever a handler does, its caller gets an answer
                 log.exception("the handler of %s %s failed", request.method, request.path)
-                if self._reply is reply:
-                    reply.send(500, *self._server.render_error(500, "internal error"))
+                self._answer_for_handler(reply)
         self._handing_over = False
-        if self._read_paused and self._reply is None and not self._write_paused:
-            self._read_paused = False
-            self._transport.resume_reading()
+        if self._read_paused and self._reply is None and not self.write_paused:
+            self._resume_reading()
             if self._request is not None and not self._last:
                 self._watch(0)
 
-    def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        """Write the answer to the current request; called by its reply."""
-        request = self._current
-        assert request is not None
-        keep_alive = request.keep_alive and (not self._server.retiring or bool(self._queue))
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-            raise ValueError("a header of the answer holds a line break")
-        if not keep_alive:
-            head += b"connection: close\r\n"
-        elif not self._greeted:
-            self._greeted = True
-            head += b"connection: keep-alive\r\nkeep-alive: timeout=%d\r\n" % self._server.limits.idle_seconds
-        elif request.http10:
-            head += b"connection: keep-alive\r\n"
-        self._write(head, status, body, head_only=request.method == "HEAD")
+    def _answer_for_handler(self, reply: Reply | None) -> None:
+        """Answer a request whose handler failed, as far as it is not answered."""
+        if reply is None or self._reply is not reply:
+            return
+        if reply.begun:
+            reply.cut_off()
+        else:
+            reply.send(500, *self._server.render_error(500, "internal error"))
+
+    def _more_waiting(self) -> bool:
+        return bool(self._queue)
+
+    def _answered(self, request: Request, keep_alive: bool) -> None:
         if request.reserved:
             self._server.budget.give_back(request.reserved)
         self._current = self._reply = None
         self._waited = 0.0
-        if not keep_alive:
+        if keep_alive:
+            if self._queue or self._read_paused:
+                self._hand_over()
+        elif self._request is request:
+            self._linger()  # answered before all of it had arrived
+        else:
             self._last = True
             self._transport.close()
-        elif self._queue or self._read_paused:
-            self._hand_over()
 
-    def _write(self, head: bytes, status: int, body: bytes, *, head_only: bool) -> None:
-        if status in BODYLESS:
-            self._transport.write(head + b"\r\n")
-            return
-        head += b"content-length: %d\r\n\r\n" % len(body)
-        if head_only:
-            self._transport.write(head)
-        elif len(body) <= JOIN_UP_TO:
-            self._transport.write(head + body)
-        else:
-            self._transport.writelines((head, body))
-        if self._write_paused and not self._held:
-            self._held = len(body)
-            self._server.budget.used += len(body)  # it is in memory whether or not there is room for it
+    def _stop_reading(self) -> None:
+        self._last = True
+        self._request = self._upload = None
 
     def _refuse(self, refusal: _Refusal) -> None:
-        """Answer, then read and drop what the caller still sends, so that the answer is not lost in a reset."""
-        self._last = self._lingering = True
-        self._waited = 0.0
+        """Answer what no handler gets to see."""
         headers, body = self._server.render_error(refusal.status, refusal.reason)
         lines = [STATUS_LINES[refusal.status], *(b"%b: %b\r\n" % header for header in headers)]
         if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -375,8 +438,15 @@ class ServerConnection(asyncio.Protocol):
         self._write(b"".join(lines), refusal.status, body, head_only=False)
         if self._request is not None:
             self._server.budget.give_back(self._request.reserved)
-            self._request = None
-            self._body = b""
+        self._linger()
+
+    def _linger(self) -> None:
+        """Read and drop what the caller still sends, so that the answer is not lost in a reset."""
+        self._last = self._lingering = True
+        self._waited = 0.0
+        self._request = self._upload = None
+        self._body = b""
+        self._resume_reading()
         if self._transport.can_write_eof():
             self._transport.write_eof()
 
@@ -386,7 +456,7 @@ class ServerConnection(asyncio.Protocol):
         """Called by the server's sweep: `seconds` have passed, more or less."""
         limits = self._server.limits
         self._waited += seconds
-        if self._write_paused:
+        if self.write_paused:
             unwritten = self._transport.get_write_buffer_size()
             if unwritten < self._unwritten:
                 self._unwritten, self._waited = unwritten, 0.0
@@ -396,10 +466,18 @@ class ServerConnection(asyncio.Protocol):
             if self._waited > limits.linger_seconds:
                 self.abort()
         elif self._reply is not None:
-            pass  # how long an answer may take is the handler's decision
-        elif self._request is not None:
+            # How long an answer may take is the handler's decision.
+            if self._upload is not None and not self._read_paused and self._waited > limits.body_seconds:
+                self._stop(_Refusal(408, _SLOW_BODY.format(limits.body_seconds)))
+                self._pass_on(self._upload)
+        else:
+            self._tick_unanswered()
+
+    def _tick_unanswered(self) -> None:
+        limits = self._server.limits
+        if self._request is not None:
             if self._waited > limits.body_seconds:
-                self._refuse(_Refusal(408, f"no piece of the body for {limits.body_seconds:g} seconds"))
+                self._refuse(_Refusal(408, _SLOW_BODY.format(limits.body_seconds)))
         elif self._target:
             if self._waited > limits.head_seconds:
                 self._refuse(_Refusal(408, f"no complete head within {limits.head_seconds:g} seconds"))

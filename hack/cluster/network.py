@@ -10,6 +10,7 @@ from pathlib import Path
 from hack.cluster import configuration
 from hack.cluster.layout import BRIDGE, POD_GATEWAY, UPLINK, Layout
 from hack.console import capture
+from hack.tools import debian
 
 _PREFIX_OF_PODS = 24
 
@@ -54,7 +55,8 @@ def down(layout: Layout) -> None:
     _remove_link(layout)
     if exists(layout):
         capture(["umount", layout.network_namespace])
-    if layout.firewall_table in capture(["nft", "list", "tables"]):
+    # Where the program is not installed, no table can have been made.
+    if debian.on_path("nft") and layout.firewall_table in capture(["nft", "list", "tables"]):
         capture(["nft", "delete", "table", "ip", layout.firewall_table])
 
 

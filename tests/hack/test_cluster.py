@@ -24,6 +24,7 @@ from hack.cluster.layout import DNS_SERVICE, PAUSE_IMAGE, SERVICE_RANGE, UPLINK,
 from hack.cluster.local import LocalCluster, stop_order
 from hack.cluster.processes import Processes, Record, parse_start_ticks
 from hack.console import Failure
+from hack.tools import debian
 
 
 @pytest.fixture
@@ -50,6 +51,14 @@ def test_two_caches_share_no_name() -> None:
     one, two = Layout.of(Path("/a")), Layout.of(Path("/b"))
     for name in ("run", "link", "cgroup", "firewall_table", "link_range", "root"):
         assert getattr(one, name) != getattr(two, name)
+
+
+def test_a_machine_without_the_firewalls_program_has_nothing_of_it_to_remove(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(debian, "_SYSTEM_PATH", ())
+    network.down(layout)
 
 
 # Configuration

@@ -441,19 +441,18 @@ async def test_an_invalid_edit_leaves_what_serves_alone(operator: Path, world: W
 
 
 async def test_what_the_api_server_refuses_is_said_in_its_words(operator: Path, world: World) -> None:
-    mounts = [{"name": "myvolume", "mountPath": "/tmp/vol"}]
-    obj = sdep(predictor("p", node("a"), component(container("a", volumeMounts=mounts))))
+    resources = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
+    obj = sdep(predictor("p", node("a"), component(container("a", resources=resources))))
     async with controlling(operator, world.namespace):
         await world.create(obj)
         made = await world.state("Failed")
-        assert 'volumeMounts[0].name: Not found: "myvolume"' in made["status"]["description"]
+        assert "must be less than or equal to cpu limit" in made["status"]["description"]
         assert condition(made, "DeploymentsReady")["reason"] == "Invalid"
         assert condition(made, "ServicesReady")["status"] == "True"
-        events = await world.events()
+        events = await eventually("an event", world.events)
         assert [(e["type"], e["reason"]) for e in events] == [("Warning", "Failed")]
         assert await world.names(SERVICES) == ["m-p", "m-p-a"]
-        pod = {"volumes": [{"name": "myvolume", "emptyDir": {}}]}
-        await world.edit("/predictors/0/componentSpecs/0/spec/volumes", pod["volumes"])
+        await world.edit("/predictors/0/componentSpecs/0/spec/containers/0/resources/limits/cpu", "2")
         await world.roll_out()
         await world.state("Available")
 

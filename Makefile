@@ -58,6 +58,11 @@ bench-smoke: venv ## Run each benchmark for a second
 	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine --seconds 1
 
+.PHONY: fuzz
+fuzz: SECONDS ?= 60
+fuzz: venv ## Fuzz each target for a minute, or `make fuzz SECONDS=600`; `TARGETS=webhook_bytes` chooses
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
+
 .PHONY: cluster
 cluster: ## Start a local Kubernetes (kind where Docker answers, else a single node of its own)
 	$(PYTHON) -m hack.cluster up

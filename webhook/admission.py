@@ -89,6 +89,17 @@ class Decision:
 Decide = Callable[[Request], Decision]
 
 
+def respond(body: bytes, decide: Decide) -> tuple[Request, Decision, bytes]:
+    """Read a review, decide on it, and write the answer.
+
+    Raises:
+        BadReview: it is no review that can be answered.
+    """
+    request = parse(body)
+    decision = decide(request)
+    return request, decision, msgspec.json.encode(answer(request, decision))
+
+
 def parse(body: bytes) -> Request:
     """Read an AdmissionReview.
 
@@ -97,7 +108,7 @@ def parse(body: bytes) -> Request:
     """
     try:
         review = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadReview(f"the body is not JSON: {error}") from error
     if not isinstance(review, dict) or review.get("kind") != KIND:
         raise BadReview(f"the body is not an {KIND}")

@@ -6,11 +6,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from webhook.admission import SHOWN, BadReview, Decide, Decision, Request, answer, parse
+from webhook.admission import SHOWN, BadReview, Decide, Decision, Request, respond
 from webhook.metrics import Metrics
 
 # The API server takes objects of up to 3 MiB; a review of an update holds two of them.
@@ -94,9 +93,9 @@ def _review_handler(name: str, decide: Decide, metrics: Metrics) -> Handler:
             return _bad(name, metrics, 413, f"the body is larger than {BODY_LIMIT} bytes")
         try:
             if len(body) > LARGE:
-                request, decision, encoded = await asyncio.to_thread(_decide, decide, body)
+                request, decision, encoded = await asyncio.to_thread(respond, body, decide)
             else:
-                request, decision, encoded = _decide(decide, body)
+                request, decision, encoded = respond(body, decide)
         except BadReview as error:
             return _bad(name, metrics, 400, str(error))
         except Exception:  # noqa: BLE001 - a fault of ours is told apart from the user's, whatever it is
@@ -111,12 +110,6 @@ def _review_handler(name: str, decide: Decide, metrics: Metrics) -> Handler:
         return web.Response(body=encoded, content_type="application/json")
 
     return handle
-
-
-def _decide(decide: Decide, body: bytes) -> tuple[Request, Decision, bytes]:
-    request = parse(body)
-    decision = decide(request)
-    return request, decision, msgspec.json.encode(answer(request, decision))
 
 
 def _bad(name: str, metrics: Metrics, code: int, problem: str) -> web.Response:

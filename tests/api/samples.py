@@ -68,7 +68,7 @@ def changed(obj: Object, *changes: tuple[str, Any]) -> Object:
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 # Words of the API among the keys and values, so that what is generated gets past the first check.
-WORDS = st.sampled_from(
+VOCABULARY = (
     ["apiVersion", "kind", "metadata", "spec", "name", "predictors", "componentSpecs", "containers", "initContainers",
      "graph", "children", "type", "endpoint", "labels", "annotations", "replicas", "traffic", "shadow", "ports", "env",
      "image", "version", "methods", "implementation", "parameters", "value", "protocol", "transport", "containerPort",
@@ -78,6 +78,7 @@ WORDS = st.sampled_from(
      "RANDOM_ABTEST", "ratioA", "FLOAT", "ROUTE", "UNKNOWN_TYPE", "seldon.io/no-engine", "seldon.io/rest-timeout",
      "seldon.io/engine-separate-pod", "true"]
 )  # fmt: skip
+WORDS = st.sampled_from(VOCABULARY)
 JSON = st.recursive(
     SCALARS | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=5), inner, max_size=6),

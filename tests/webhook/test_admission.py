@@ -3,39 +3,18 @@
 import base64
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seldon_core.api import constants
 from seldon_core.api.findings import ABSENT, Finding
+from tests.webhook.reviews import EXAMPLE, review
 from tests.webhook.test_patch import apply
 from webhook.admission import SHOWN, BadReview, Decision, Request, answer, check, mutate, parse
-
-EXAMPLE = yaml.safe_load((Path(__file__).parents[2] / "examples" / "seldon-model.yaml").read_text())
-
-
-def review(obj: Any = None, **request: Any) -> dict[str, Any]:
-    obj = copy.deepcopy(EXAMPLE) if obj is None else obj
-    return {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "u-1",
-            "kind": {"group": constants.GROUP, "version": "v1", "kind": constants.KIND},
-            "operation": "CREATE",
-            "namespace": "models",
-            "name": "m",
-            "userInfo": {"username": "alice"},
-            "object": obj,
-            **request,
-        },
-    }
 
 
 def asked(obj: Any = None, **request: Any) -> Request:
@@ -186,6 +165,7 @@ def without(path: str) -> dict[str, Any]:
         pytest.param(b"", "not JSON", id="empty"),
         pytest.param(b"{", "not JSON", id="half"),
         pytest.param(b"\xff\xfe", "not JSON", id="bytes"),
+        pytest.param(b'{"\xff": 1}', "not JSON", id="bytes in a key"),
         pytest.param(b"[" * 100_000, "not JSON", id="deep"),
         pytest.param(b"[]", "not an AdmissionReview", id="a list"),
         pytest.param(b"{}", "not an AdmissionReview", id="an empty object"),

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.webhook.test_admission import review
+from tests.webhook.reviews import review
 from webhook import admission
 from webhook.admission import Decision, Request
 from webhook.app import BODY_LIMIT, LARGE, Readiness, admission_app, status_app

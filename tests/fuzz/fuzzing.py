@@ -72,8 +72,8 @@ def run(name: str, seconds: int, seed: int = 0) -> Outcome:
     with tempfile.TemporaryDirectory() as directory:
         corpus, crash = Path(directory, "corpus"), Path(directory, "crash")
         corpus.mkdir()
-        for number, seed in enumerate(load(name).seeds):
-            (corpus / str(number)).write_bytes(seed)
+        for number, start in enumerate(load(name).seeds):
+            (corpus / str(number)).write_bytes(start)
         flags = [
             f"-seed={seed}",
             f"-max_total_time={seconds}",

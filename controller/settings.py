@@ -55,10 +55,27 @@ What it builds is set by environment variables (with their defaults):
   DEPLOYMENT_NAME_AS_PREFIX              false; whether shortened names begin with the SeldonDeployment's name
   CONTROLLER_ID                          only SeldonDeployments with this label seldon.io/controller-id
   SELDON_CLUSTER_DOMAIN                  cluster.local
+  EXECUTOR_CONTAINER_SERVICE_ACCOUNT_NAME  default; service account of an engine in pods of its own
+  EXECUTOR_REQUEST_LOGGER_DEFAULT_ENDPOINT  http://default-broker; where requests are logged to
+  EXECUTOR_REQUEST_LOGGER_WORK_QUEUE_SIZE  10000; how many messages wait for that
+  EXECUTOR_REQUEST_LOGGER_WRITE_TIMEOUT_MS  2000; how long one waits for room in that queue
+  DEFAULT_CERT_MOUNT_PATH_NAME           /cert/; where the engine finds the certificate of a predictor with ssl
+  PREDICTOR_SERVERS                      images of prepackaged servers, as JSON like the value predictor_servers
+  PREPACKAGED_SERVER_STARTUP_SECONDS     1800; how long such a server may take until it is ready
+  PREDICTIVE_UNIT_DEFAULT_ENV_SECRET_REF_NAME  Secret with the credentials of models where a node names none
+  STORAGE_INITIALIZER_IMAGE              seldonio/rclone-storage-initializer:1.18.2; fetches models
+  STORAGE_INITIALIZER_CPU_REQUEST, _LIMIT  100m and 1
+  STORAGE_INITIALIZER_MEMORY_REQUEST, _LIMIT  100Mi and 1Gi
+  EXPLAINER_IMAGE                        seldonio/alibiexplainer:1.18.2; for the protocols seldon and tensorflow
+  EXPLAINER_IMAGE_V2                     seldonio/mlserver:1.3.5-alibi-explain; for V2
   KEDA_ENABLED                           false; whether KEDA is there to act on ScaledObjects
   GATEWAY_API_ENABLED                    false; whether requests are routed through Gateway API
+  GATEWAY_API_GATEWAYS                   Gateways that routes attach to: namespace/name or namespace/name/listener, ...
   ISTIO_ENABLED                          false; whether they are routed through Istio
+  ISTIO_GATEWAY                          istio-system/seldon-gateway; where a SeldonDeployment names no other
+  ISTIO_TLS_MODE                         how Istio speaks to pods; empty leaves it to the mesh
   AMBASSADOR_ENABLED                     false; whether they are routed through Ambassador
+  AMBASSADOR_SINGLE_NAMESPACE            false; whether there are paths without the namespace as well
 """
 
 

@@ -1,17 +1,19 @@
 """The plan of a SeldonDeployment: which objects there must be, and which of the old ones may go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from seldon_core.api.defaults import plan_defaults
-from seldon_core.api.objects import as_list, as_number
 
 from .config import Config
-from .deployments import component_deployment_name, deployments
+from .deployments import component_deployment_name, component_specs, deployments
+from .explainers import explainer
 from .kinds import KINDS, OF_DEPLOYMENT, ROUTES
 from .listmaps import without_nulls
 from .observed import Observed
+from .rollouts import stated_replicas
+from .scaling import is_scaled, scalers
 from .services import services
 
 Object = dict[str, Any]
@@ -78,8 +80,7 @@ def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
     """
     sdep = plan_defaults(without_nulls(sdep), config.ports)
     predictors = sdep["spec"]["predictors"]
-    objects = [obj for predictor in predictors for obj in services(sdep, predictor, config)]
-    objects += [obj for predictor in predictors for obj in deployments(sdep, predictor, config, observed)]
+    objects = [obj for predictor in predictors for obj in _of_predictor(sdep, predictor, config, observed)]
     objects.sort(key=lambda obj: _ORDER[obj["kind"]])
     wanted = {_place(obj) for obj in objects}
     return Plan(
@@ -90,6 +91,14 @@ def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
         superseded=superseded(wanted, observed),
         scaled=_scaled(sdep, config),
     )
+
+
+def _of_predictor(sdep: Object, predictor: Object, config: Config, observed: Observed) -> Iterator[Object]:
+    yield from services(sdep, predictor, config)
+    yield from deployments(sdep, predictor, config, observed)
+    for index, component in component_specs(predictor):
+        yield from scalers(sdep, component, component_deployment_name(sdep, predictor, index, config), config)
+    yield from explainer(sdep, predictor, config, observed)
 
 
 def superseded(wanted: Iterable[Place], observed: Observed) -> list[Ref]:
@@ -153,8 +162,6 @@ def _scaled(sdep: Object, config: Config) -> list[str]:
     return [
         component_deployment_name(sdep, predictor, index, config)
         for predictor in sdep["spec"]["predictors"]
-        for index, component in enumerate(as_list(predictor.get("componentSpecs")))
-        if component["spec"].get("containers")
-        and as_number(component.get("replicas")) is None
-        and as_number(predictor.get("replicas")) is None
+        for index, component in component_specs(predictor)
+        if stated_replicas((component, predictor)) is None and not is_scaled(component, config)
     ]

@@ -23,6 +23,20 @@ def engine_context(config: Config) -> Object:
     return context if config.engine_user is None else {**context, "runAsUser": config.engine_user}
 
 
+def generated_context(pod: Object, config: Config) -> Object:
+    """Return the security context of a container that the operator adds to a pod.
+
+    Args:
+        pod: The pod spec, with its security context.
+        config: The operator's configuration; without a user id the image, or the cluster, says who runs it.
+    """
+    context = restricted()
+    user = (pod.get("securityContext") or {}).get("runAsUser")
+    if config.user_id is not None and not user:  # whoever runs a pod as root does not mean the containers of ours
+        context["runAsUser"] = config.user_id
+    return context
+
+
 def pod_contexts(pod: Object, config: Config) -> Object:
     """Return those fields of a user's pod spec that get a security context: the pod's own, and its containers'.
 

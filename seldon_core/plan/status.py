@@ -10,10 +10,10 @@ from seldon_core.api.names import predictor_service_name
 from seldon_core.api.objects import as_list, as_map, as_number
 
 from .config import Config
-from .deployments import selector
 from .metadata import sdep_name
 from .observed import LiveDeployment, Observed
 from .planner import Plan
+from .rollouts import selector
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ def test_only_the_image_has_no_default() -> None:
     with pytest.raises(ConfigError) as raised:
         Config.from_env({})
     assert raised.value.problems == [
-        "EXECUTOR_CONTAINER_IMAGE_AND_VERSION: '': must name the image of the engine",
+        "EXECUTOR_CONTAINER_IMAGE_AND_VERSION: '': must name an image",
     ]
 
 
@@ -55,7 +55,7 @@ def test_a_variable_is_read(variable: str, value: str, field: str, expected: obj
 @pytest.mark.parametrize(
     ("variable", "value", "rule"),
     [
-        ("EXECUTOR_CONTAINER_IMAGE_AND_VERSION", "a b", "must name the image of the engine"),
+        ("EXECUTOR_CONTAINER_IMAGE_AND_VERSION", "a b", "must name an image"),
         ("EXECUTOR_CONTAINER_IMAGE_PULL_POLICY", "always", "must be one of Always, IfNotPresent, Never"),
         ("EXECUTOR_SERVER_PORT", "http", "must be a number from 1 to 65535"),
         ("EXECUTOR_SERVER_GRPC_PORT", "65536", "must be a number from 1 to 65535"),

@@ -191,7 +191,7 @@ def test_the_engine_of_the_worked_example() -> None:
     }
     assert made["lifecycle"] == {"preStop": {"sleep": {"seconds": 3}}}
     assert made["volumeMounts"] == [{"name": "seldon-podinfo", "mountPath": "/etc/podinfo"}]
-    assert list(env(made)) == ["ENGINE_PREDICTOR"]
+    assert list(env(made)) == ["ENGINE_PREDICTOR", "REQUEST_LOGGER_DEFAULT_ENDPOINT"]
     assert told(deployment(worked_example())) == {
         "name": "default",
         "graph": {
@@ -453,6 +453,7 @@ def test_the_engine_settings_of_a_predictor() -> None:
     assert made["resources"] == {"requests": {"cpu": "1"}}
     found = env(made)
     del found["ENGINE_PREDICTOR"]
+    del found["REQUEST_LOGGER_DEFAULT_ENDPOINT"]
     assert found == {"SELDON_LOG_LEVEL": "DEBUG", "BOTH": "env", "LOG_MESSAGES_EXTERNALLY": "true"}
 
 

@@ -54,9 +54,17 @@ def catalogue() -> dict[str, Image]:
         for name in ("operator", "engine", "microservice")
     ]
     examples = [
-        Image(name, f"docker.io/seldonio/{tag}", f"examples/{name}", ROOT / "examples" / name, "microservice")
-        for name, tag in (("mock_classifier", "mock_classifier:1.0"), ("iris", f"iris-classifier:{version}"))
-    ]
+        Image(folder.rpartition("/")[2], f"docker.io/seldonio/{tag}", f"examples/{folder}", ROOT / "examples" / folder,
+              "microservice")
+        for folder, tag in (
+            ("mock_classifier", "mock_classifier:1.0"),
+            ("iris", f"iris-classifier:{version}"),
+            ("components/mean_transformer", f"mean-transformer:{version}"),
+            ("components/mean_combiner", f"mean-combiner:{version}"),
+            ("components/epsilon_greedy", f"epsilon-greedy:{version}"),
+            ("components/outlier_detector", f"outlier-detector:{version}"),
+        )
+    ]  # fmt: skip
     return {image.name: image for image in [*core, *examples]}
 
 

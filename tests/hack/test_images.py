@@ -99,6 +99,10 @@ def test_images_are_named_as_the_chart_and_the_examples_name_them() -> None:
         f"seldon-core-microservice:{version}",
         "mock_classifier:1.0",
         f"iris-classifier:{version}",
+        f"mean-transformer:{version}",
+        f"mean-combiner:{version}",
+        f"epsilon-greedy:{version}",
+        f"outlier-detector:{version}",
     ]
 
 

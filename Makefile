@@ -42,11 +42,13 @@ lint: venv ## Check style, types, charts and drift of generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m hack.generate_crds --check
+	$(BIN)/python -m hack.generate_protos --check
 	helm="$$($(PYTHON) -m hack.tools helm)"; "$$helm" lint --strict chart . 
 
 .PHONY: generate
-generate: venv ## Regenerate the files that are generated (the CRD)
+generate: venv ## Regenerate the files that are generated (the CRD, the protobuf messages)
 	$(BIN)/python -m hack.generate_crds
+	$(BIN)/python -m hack.generate_protos
 
 .PHONY: bench
 bench: venv ## Run the benchmarks

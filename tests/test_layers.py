@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Room -> the rooms it may import. Every room may import itself.
 ALLOWED: dict[str, set[str]] = {
     "seldon_core.api": set(),
-    "seldon_core.protocols": set(),
+    "seldon_core.proto": set(),
+    "seldon_core.protocols": {"seldon_core.proto"},
     "seldon_core.telemetry": set(),
     "seldon_core.transport": set(),
     "seldon_core.plan": {"seldon_core.api"},
@@ -23,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "seldon_core.microservice": {
         "seldon_core.api",
+        "seldon_core.proto",
         "seldon_core.protocols",
         "seldon_core.telemetry",
         "seldon_core.transport",
@@ -31,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "controller": {"seldon_core.api", "seldon_core.plan", "seldon_core.kube"},
     "seldon_core.cli": {
         "seldon_core.api",
+        "seldon_core.proto",
         "seldon_core.plan",
         "seldon_core.kube",
         "seldon_core.protocols",
@@ -47,7 +50,7 @@ PUBLIC_MODULES = {
     "seldon_core.utils",
     "seldon_core.flask_utils",
 }
-PURE = ("seldon_core.api", "seldon_core.plan", "seldon_core.protocols")
+PURE = ("seldon_core.api", "seldon_core.plan", "seldon_core.proto", "seldon_core.protocols")
 IO_LIBRARIES = {"aiohttp", "asyncio", "http", "httptools", "httpx", "kubernetes", "requests", "socket", "ssl",
                 "subprocess", "threading", "urllib.request", "uvloop"}  # fmt: skip
 

@@ -14,12 +14,14 @@ from seldon_core.api.findings import short
 from seldon_core.api.objects import as_list, as_map
 from seldon_core.engine.flags import UsageError
 from seldon_core.engine.graph import SELDON, GraphError, Node, build_graph
-from seldon_core.transport.limits import MIB
+from seldon_core.transport.limits import MIB, Limits
 
 VARIABLE = "ENGINE_PREDICTOR"
 ANNOTATIONS_FILE = Path("/etc/podinfo/annotations")
 REST_TIMEOUT = "seldon.io/rest-timeout"
-DEFAULT_TIMEOUT_SECONDS = 600.0
+DEFAULT_TIMEOUT_MILLISECONDS = 600_000
+REST_BODY = "seldon.io/rest-max-body-size"
+DEFAULT_BODY_BYTES = Limits().body_bytes
 DEFAULT_BUFFERED_BYTES = 128 * MIB
 # Where the kernel says how much memory the container may use: control groups version 2, and version 1.
 MEMORY_LIMIT_FILES = (
@@ -39,12 +41,14 @@ class Predictor:
         images: name of each container -> its image.
         version: for the metrics.
         timeout: seconds that a prediction may take as a whole.
+        body_bytes: what the body of a request or of an answer may hold.
     """
 
     root: Node
     images: Mapping[str, str]
     version: str
     timeout: float
+    body_bytes: int = DEFAULT_BODY_BYTES
 
 
 def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str], protocol: str = SELDON) -> Predictor:
@@ -65,15 +69,22 @@ def read_predictor(raw: Mapping[str, Any], pod_annotations: Mapping[str, str], p
     except GraphError as error:
         problems += map(str, error.findings)
     annotations = {**as_map(raw.get("annotations")), **pod_annotations}
-    timeout = DEFAULT_TIMEOUT_SECONDS
+    timeout, body_bytes = 0.0, 0
     try:
-        timeout = _timeout(annotations)
+        timeout = (
+            _whole(annotations, REST_TIMEOUT, "milliseconds; write 5000 for five seconds", DEFAULT_TIMEOUT_MILLISECONDS)
+            / 1000
+        )
     except ValueError as error:
-        problems.append(f"annotation {REST_TIMEOUT}: {error}")
+        problems.append(str(error))
+    try:
+        body_bytes = _whole(annotations, REST_BODY, "bytes; write 1000000 for a megabyte", DEFAULT_BODY_BYTES)
+    except ValueError as error:
+        problems.append(str(error))
     if problems or root is None:
         raise UsageError(problems)
     version = as_map(raw.get("labels")).get("version") or annotations.get("version") or ""
-    return Predictor(root, _images(raw), str(version), timeout)
+    return Predictor(root, _images(raw), str(version), timeout, body_bytes)
 
 
 def predictor_from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -167,13 +178,13 @@ def buffered_bytes(files: tuple[Path, ...] = MEMORY_LIMIT_FILES) -> int:
     return DEFAULT_BUFFERED_BYTES
 
 
-def _timeout(annotations: Mapping[str, Any]) -> float:
-    text = annotations.get(REST_TIMEOUT)
+def _whole(annotations: Mapping[str, Any], key: str, unit: str, default: int) -> int:
+    text = annotations.get(key)
     if text is None:
-        return DEFAULT_TIMEOUT_SECONDS
+        return default
     if not str(text).isdecimal() or not 0 < int(text) < 1 << 31:
-        raise ValueError(f"{short(text)}: must be a number of milliseconds; write 5000 for five seconds")
-    return int(text) / 1000
+        raise ValueError(f"annotation {key}: {short(text)}: must be a number of {unit}")
+    return int(text)
 
 
 def _images(raw: Mapping[str, Any]) -> dict[str, str]:

@@ -6,14 +6,14 @@ from typing import Any
 from seldon_core.engine.components import Endpoint, Message
 from seldon_core.engine.deadlines import Deadlines
 from seldon_core.engine.dialects import SeldonDialect, decoded
-from seldon_core.engine.graph import Node, Step
+from seldon_core.engine.graph import PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT, Node, Step
 from seldon_core.engine.interpreter import feedback, predict
 from seldon_core.engine.metrics import ByCode
 from seldon_core.engine.puid import puids
 from seldon_core.engine.run import Noted, Run
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import loads
-from seldon_core.transport.http_server import Reply, Request
+from seldon_core.transport.http_server import Handler, Reply, Request
 from seldon_core.transport.limits import Budget
 
 
@@ -30,6 +30,7 @@ class Orchestrator:
         deadlines: of the requests in flight.
         merges_meta: whether the engine looks into messages; the answer of a single component is the caller's, byte
             for byte.
+        relayed: the only step of a graph that hands messages on as they are, piece by piece; None in other graphs.
         puids: ids for the predictions that come without one.
     """
 
@@ -55,6 +56,8 @@ class Orchestrator:
         steps = list(root.steps())
         draws = any(node.draw is not None for node in root.nodes())
         self.merges_meta = len(steps) > 1 or draws or any(step.function is not None for step in steps)
+        relayed = not self.merges_meta and steps and steps[0].method in (PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT)
+        self.relayed = steps[0] if relayed else None
         self.puids = puids()
         self._predictions = predictions
         self._feedbacks = feedbacks
@@ -70,8 +73,14 @@ class Orchestrator:
                 larger graphs are asked under their own names.
         """
         run = Run(self, request, reply, self._predictions, None if self.merges_meta else target)
-        if self._readable(run):
+        if self.relayed is not None:
+            run.relay(self.relayed, request.upload)
+        elif self._readable(run):
             run.start(predict(self.root, run.message, run.routing, self.dialect))
+
+    def takes_uploads(self, handler: Handler | None) -> bool:
+        """Whether a request for this handler is relayed, its body as it arrives."""
+        return self.relayed is not None and getattr(handler, "func", handler) == self.predict
 
     def feedback(self, request: Request, reply: Reply) -> None:
         """Take feedback along the branches that the prediction took, and answer what the graph's nodes answer."""

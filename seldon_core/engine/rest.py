@@ -32,6 +32,11 @@ class Router:
         self._named = named
         self._render_body = render_body
 
+    def find(self, request: Request) -> Handler | None:
+        """The handler of a request, None when there is none."""
+        route = self._routes.get(request.path) or self._named(request.path) or {}
+        return route.get(request.method) or route.get(None)
+
     def __call__(self, request: Request, reply: Reply) -> None:
         """Hand the request to its handler, or answer that there is none."""
         route = self._routes.get(request.path) or self._named(request.path)

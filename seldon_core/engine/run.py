@@ -13,11 +13,11 @@ from seldon_core.engine.components import Endpoint, Message
 from seldon_core.engine.dialects import decoded
 from seldon_core.engine.graph import Step
 from seldon_core.engine.headers import EXPECTED_TIMEOUT, FAILED_NODE, PUID, Header, relayed, split_request
-from seldon_core.engine.interpreter import NodeError, Walk
+from seldon_core.engine.interpreter import NodeError, Walk, ask
 from seldon_core.engine.metrics import CALLER_GONE, ByCode
 from seldon_core.protocols.errors import MessageError
 from seldon_core.transport.http_client import Exchange, ExchangeError, OverloadError, Response
-from seldon_core.transport.http_server import Reply, Request
+from seldon_core.transport.http_server import Reply, Request, Upload
 
 if TYPE_CHECKING:
     from seldon_core.engine.orchestrator import Orchestrator
@@ -95,8 +95,33 @@ class Branch:
         self.exchange = None
         run.calling.discard(self)
         status = 503 if isinstance(error, OverloadError) else 500
+        if run.over:
+            return
         endpoint.calls.observe(status, perf_counter() - self.called_at)
         run.fail(endpoint.node, status, str(error))
+
+    # The outcome of a call whose answer is relayed as it comes.
+
+    def begun(self, response: Response) -> None:
+        """The head of a component's answer is here, and perhaps the beginning of its body."""
+        assert self.exchange is not None
+        assert self.endpoint is not None
+        self._run.begin(self.endpoint.node, self.exchange, response)
+
+    def piece(self, data: bytes) -> None:
+        """The next piece of the body."""
+        assert self.exchange is not None
+        self._run.hand_on(self.exchange, data)
+
+    def ended(self) -> None:
+        """The answer is complete."""
+        run, endpoint = self._run, self.endpoint
+        assert endpoint is not None
+        self.exchange = None
+        run.calling.discard(self)
+        now = perf_counter()
+        endpoint.calls.observe(run.status, now - self.called_at)
+        run.end(now)
 
     # From step to step.
 
@@ -126,7 +151,12 @@ class Branch:
         self.called_at = now
         self._sent = message
         try:
-            self.exchange = endpoint.call(message, run.puid, run.forwarded(), self, run.target)
+            if run.upload is not None:
+                self.exchange = endpoint.relay(message, run.upload, run.puid, run.forwarded(), self, run.target)
+                run.upload.receiver = Feed(run, self.exchange)
+            else:
+                stream = self if run.relays else None
+                self.exchange = endpoint.call(message, run.puid, run.forwarded(), self, run.target, stream)
         except OverloadError as error:
             self.failed(error)
         else:
@@ -164,6 +194,31 @@ class Branch:
             parent.advance(results, now)
 
 
+class Feed:
+    """Hands the body of a request on to a component as it arrives."""
+
+    __slots__ = ("_run", "_upload")
+
+    def __init__(self, run: "Run", exchange: Exchange) -> None:
+        assert exchange.upload is not None
+        self._run = run
+        self._upload = exchange.upload
+
+    def piece(self, data: bytes) -> None:
+        """The next piece."""
+        if not self._run.over:
+            self._upload.write(data)
+
+    def ended(self) -> None:
+        """The body is complete."""
+        if not self._run.over:
+            self._upload.end()
+
+    def broken(self, status: int, reason: str) -> None:
+        """The rest will not come."""
+        self._run.refuse(status, reason)
+
+
 class Run:
     """One request to the graph.
 
@@ -173,6 +228,9 @@ class Run:
         target: the path to ask components in place of their own, if any.
         calling: the branches that wait for a component.
         over: whether it has been answered.
+        relays: whether the answer is handed on as it comes.
+        upload: the body of the request, where it is handed on as it comes.
+        status: of an answer that has begun.
         expires_at: when it has taken too long, on the loop's clock.
     """
 
@@ -191,8 +249,11 @@ class Run:
         "orchestrator",
         "over",
         "puid",
+        "relays",
         "routing",
+        "status",
         "target",
+        "upload",
     )
 
     def __init__(
@@ -216,6 +277,9 @@ class Run:
         self.calling: set[Branch] = set()
         self._reserved = 0
         self.over = False
+        self.relays = False
+        self.upload: Upload | None = None
+        self.status = 0
         deadlines = orchestrator.deadlines
         self._shrinks = limit is not None
         self._timeout = orchestrator.timeout if limit is None else limit
@@ -230,6 +294,41 @@ class Run:
         except Exception:
             log.exception("a request failed before the first answer")
             self.refuse(500, "internal error")
+
+    def relay(self, step: Step, upload: Upload | None) -> None:
+        """Take the only step that there is, body and answer as they come.
+
+        Args:
+            step: the step.
+            upload: the body of the request, None when all of it is here.
+        """
+        self.relays = True
+        self.upload = upload
+        self.start(ask(step, self.message))
+
+    # An answer that is handed on as it comes.
+
+    def begin(self, node: str, exchange: Exchange, response: Response) -> None:
+        """Answer with what has arrived of a component's answer."""
+        reply = self._reply
+        self.status = response.status
+        further = [(PUID, self.puid), NO_SNIFFING]
+        if not 200 <= response.status < 300:
+            further.append((FAILED_NODE, node.encode()))
+        reply.begin(response.status, [*relayed(response.headers), *further], response.length)
+        reply.resumed = exchange.resume
+        self.hand_on(exchange, response.body)
+
+    def hand_on(self, exchange: Exchange, data: bytes) -> None:
+        """Answer with the next piece."""
+        self._reply.write(data)
+        if self._reply.paused:
+            exchange.pause()
+
+    def end(self, now: float) -> None:
+        """The answer is complete."""
+        self._settle(self.status, now)
+        self._reply.end()
 
     def forwarded(self) -> bytes:
         """The lines of headers that every component is sent."""
@@ -313,6 +412,9 @@ class Run:
         if self.over:
             return
         self._settle(message.status, now)
+        if self._reply.begun:
+            self._reply.cut_off()
+            return
         self._reply.send(message.status, [*message.headers, (PUID, self.puid), NO_SNIFFING, *further], message.body)
 
     def _settle(self, status: int, now: float) -> None:
@@ -324,4 +426,4 @@ class Run:
         self._counter.observe(status, now - self._started_at)
         orchestrator.deadlines.remove(self)
         orchestrator.budget.give_back(self._reserved)
-        self._reply.disconnected = None
+        self._reply.disconnected = self._reply.resumed = None

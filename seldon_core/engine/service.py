@@ -18,7 +18,7 @@ from seldon_core.engine.rest import ReadinessHandler, Router, engine_routes, met
 from seldon_core.engine.routes import protocol_routes
 from seldon_core.transport.http_client import Pool
 from seldon_core.transport.http_server import HTTPServer
-from seldon_core.transport.limits import Budget
+from seldon_core.transport.limits import Budget, Limits
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,9 @@ class Service:
         self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version)
         steps = [step for node in predictor.root.nodes() for step in node.own_steps() if step.function is None]
         dialect = DIALECTS[flags.protocol]()
-        self._pools = {address: Pool(*address, budget=self._budget) for address in {(s.host, s.port) for s in steps}}
+        limits = Limits(body_bytes=predictor.body_bytes)
+        addresses = {(step.host, step.port) for step in steps}
+        self._pools = {address: Pool(*address, limits=limits, budget=self._budget) for address in addresses}
         check = reports_health if flags.full_health_checks else AcceptsRequests()
         self._readiness = Readiness(steps, check)
         orchestrator = self._orchestrator = Orchestrator(
@@ -56,7 +58,13 @@ class Service:
         queries = Queries(flags.predictor, predictor.root, self._pools, dialect, predictor.timeout)
         routes, named = protocol_routes(flags.protocol, orchestrator, queries, ready)
         router = Router({**routes, **engine_routes(ready, show_metrics, path)}, named, dialect.error_body)
-        self._server = HTTPServer(router, budget=self._budget, render_error=render_error_of(dialect.error_body))
+        self._server = HTTPServer(
+            router,
+            limits=limits,
+            budget=self._budget,
+            render_error=render_error_of(dialect.error_body),
+            early=lambda request: orchestrator.takes_uploads(router.find(request)),
+        )
         self._metrics_server = HTTPServer(Router({path: {None: show_metrics}}), render_error=render_error)
         self.http_port = 0
         self.metrics_port = 0

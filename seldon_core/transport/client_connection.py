@@ -13,6 +13,7 @@ from seldon_core.transport.exchange import (
     ExchangeError,
     OverloadError,
     Response,
+    StreamReceiver,
 )
 from seldon_core.transport.limits import UNCOUNTED_BODY
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Above this size a request is handed to the kernel in two pieces instead of being copied into one.
 JOIN_UP_TO = 64 * 1024
+# Answers that say that they are no longer than this are never handed on in pieces.
+STREAM_FROM = JOIN_UP_TO
 # How long an idle connection is kept: without a word from the peer, and at most.
 IDLE_SECONDS = 1.0
 LONGEST_IDLE_SECONDS = 60.0
@@ -49,9 +52,12 @@ class ClientConnection(asyncio.Protocol):
         "_keep_alive",
         "_large",
         "_parser",
+        "_passed",
         "_pool",
+        "_read_paused",
         "_reserved",
         "_response",
+        "_stream",
         "_transport",
         "idle_seconds",
         "idle_until",
@@ -72,6 +78,9 @@ class ClientConnection(asyncio.Protocol):
         self._large = False  # whether the piece that is being parsed could hold a head above the limit
         self._head_fed = 0  # bytes of the pieces that a head in several pieces has taken so far
         self._reserved = 0
+        self._stream: StreamReceiver | None = None  # who takes the pieces of the answer that has begun
+        self._passed = 0  # bytes of the body that it was given
+        self._read_paused = False
         self.served = 0
         self.idle_seconds = IDLE_SECONDS
         self.idle_until = 0.0
@@ -84,6 +93,9 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write(exchange.head + exchange.body)
         else:
             self._transport.writelines((exchange.head, exchange.body))
+        if exchange.upload is not None and exchange.upload.kept:
+            self._transport.writelines(exchange.upload.kept)
+            exchange.upload.carried()
 
     def close(self) -> None:
         """Close a connection that is free."""
@@ -94,18 +106,47 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    # An exchange in pieces calls these.
+
+    def write(self, data: bytes) -> None:
+        """Send further bytes of the request."""
+        self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Take no more of the answer for now."""
+        if not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on taking it."""
+        if self._read_paused:
+            self._read_paused = False
+            self._transport.resume_reading()
+
     # The transport calls these.
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None and self._exchange.upload is not None:
+            self._exchange.upload.pause()
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None and self._exchange.upload is not None:
+            self._exchange.upload.resume()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self._pool.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)
+        self._pool.connections.discard(self)
         exchange = self._exchange
         if exchange is None:
             return
         heard = bool(self._head_fed) or self._response is not None
-        if not heard and self.served and exchange.repeatable:
+        whole = exchange.upload is None or exchange.upload.kept is not None
+        if not heard and self.served and exchange.repeatable and whole:
             self._exchange = None
             self._pool.repeat(exchange)
         else:
@@ -126,6 +167,8 @@ class ClientConnection(asyncio.Protocol):
         self._large = len(data) > self._pool.limits.head_bytes
         try:
             self._parser.feed_data(data)
+            if self._stream is not None:
+                self._pass_on(self._stream)
             if self._complete:
                 self._finish(keep=self._keep_alive)
             else:
@@ -171,14 +214,14 @@ class ClientConnection(asyncio.Protocol):
             if type(self._body) is bytes:
                 self._body = bytearray(self._body)
             self._body += body
-        if len(self._body) > self._pool.limits.body_bytes:
+        if len(self._body) + self._passed > self._pool.limits.body_bytes:
             raise self._too_large()
 
     def on_message_complete(self) -> None:
         response = self._response
         if response is None:
             return  # an interim answer
-        if self._body:
+        if self._body and self._stream is None:
             if len(self._body) > UNCOUNTED_BODY:
                 self._reserve(len(self._body))
             response.body = bytes(self._body)
@@ -196,13 +239,34 @@ class ClientConnection(asyncio.Protocol):
             return
         if len(self._headers) > self._pool.limits.headers:
             raise BadAnswerError(f"the answer has more than {self._pool.limits.headers} trailers")
+        if self._stream is not None:
+            return
         expected = len(self._body)
         if not self._declared:
             self._declared = True
-            expected = max(expected, int(response.header(b"content-length") or 0))
+            length = response.length
+            expected = max(expected, length or 0)
             if expected > self._pool.limits.body_bytes:
                 raise self._too_large()
+            assert self._exchange is not None
+            stream = self._exchange.stream
+            if stream is not None and (length is None or length > STREAM_FROM):
+                self._stream = stream
+                response.body = bytes(self._body)
+                self._passed = len(self._body)
+                self._body = b""
+                stream.begun(response)
+                return
         self._reserve(expected)
+
+    def _pass_on(self, stream: StreamReceiver) -> None:
+        """Give the receiver what has arrived of the body."""
+        if self._body:
+            piece = bytes(self._body)
+            self._passed += len(piece)
+            self._body = b""
+            if self._exchange is not None and self._exchange.receiver is not None:
+                stream.piece(piece)
 
     def _check_head(self, size: int) -> None:
         limit = self._pool.limits.head_bytes
@@ -226,18 +290,21 @@ class ClientConnection(asyncio.Protocol):
         exchange, response = self._exchange, self._response
         assert exchange is not None
         assert response is not None
-        if not self._complete:
+        stream = self._stream
+        if not self._complete and stream is None:
             response.body = bytes(self._body)  # ended by the connection
         response.reserved, self._reserved = self._reserved, 0
-        self._exchange = exchange.connection = self._response = None
+        self._exchange = exchange.connection = self._response = self._stream = None
         self._body = b""
+        self._passed = 0
         self._complete = self._declared = False
         self._head_fed = 0
-        if len(exchange.body) > JOIN_UP_TO and self._transport.get_write_buffer_size():
-            # Answered before the request was taken, whose rest nobody wants any more.
+        if self._is_sending(exchange) or exchange.receiver is None:
+            # Answered before the request was taken, whose rest nobody wants any more; or cancelled at the last moment.
             self._pool.forget(self)
             self._transport.abort()
         elif keep:
+            self.resume_reading()
             if not self.served:
                 self.idle_seconds = _idle_seconds(response)
             self.served += 1
@@ -247,14 +314,24 @@ class ClientConnection(asyncio.Protocol):
             self._transport.close()
         receiver = self._pool.settle(exchange)
         if receiver is not None:
-            receiver.answered(response)
+            if stream is None:
+                receiver.answered(response)
+            else:
+                stream.ended()
         else:
             self._pool.budget.give_back(response.reserved)
+
+    def _is_sending(self, exchange: Exchange) -> bool:
+        """Whether a part of the request has not left."""
+        upload = exchange.upload
+        if upload is None and len(exchange.body) <= JOIN_UP_TO:
+            return False
+        return (upload is not None and not upload.complete) or self._transport.get_write_buffer_size() > 0
 
     def _fail(self, error: ExchangeError) -> None:
         exchange = self._exchange
         assert exchange is not None
-        self._exchange = exchange.connection = None
+        self._exchange = exchange.connection = self._stream = None
         self._pool.budget.give_back(self._reserved)
         self._reserved = 0
         self._pool.forget(self)

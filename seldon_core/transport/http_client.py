@@ -12,7 +12,10 @@ from seldon_core.transport.exchange import (
     OverloadError,
     Receiver,
     Response,
+    Sender,
+    StreamReceiver,
     UnreachableError,
+    Upload,
 )
 from seldon_core.transport.limits import Budget, Limits
 
@@ -25,6 +28,8 @@ __all__ = [
     "Pool",
     "Receiver",
     "Response",
+    "Sender",
+    "StreamReceiver",
     "UnreachableError",
 ]
 
@@ -43,6 +48,7 @@ class Pool:
         limits: sizes of an answer.
         budget: bytes of bodies in memory; share one between servers and clients of a process.
         in_flight: number of exchanges that are not settled.
+        connections: those that are open.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Pool:
         self.limits = limits or Limits()
         self.budget = budget or Budget()
         self.in_flight = 0
+        self.connections: set[ClientConnection] = set()
         self._max_in_flight = max_in_flight
         self._connect_seconds = connect_seconds
         self._loop = asyncio.get_running_loop()
@@ -67,7 +74,15 @@ class Pool:
         self._opening: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
-    def request(self, head: bytes, body: bytes, receiver: Receiver, *, repeatable: bool = True) -> Exchange:
+    def request(
+        self,
+        head: bytes,
+        body: bytes,
+        receiver: Receiver,
+        *,
+        repeatable: bool = True,
+        stream: StreamReceiver | None = None,
+    ) -> Exchange:
         """Send a request.
 
         Args:
@@ -76,6 +91,7 @@ class Pool:
             receiver: is told the outcome, never before this method has returned.
             repeatable: send it once more, on a new connection, when a reused connection ends before any byte
                 of the answer. The peer may then have seen it twice.
+            stream: the receiver, when it takes the answer in pieces.
 
         Returns:
             The exchange, for `cancel`.
@@ -84,18 +100,53 @@ class Pool:
             OverloadError: as many exchanges as the pool allows are in flight.
         """
         if self.in_flight >= self._max_in_flight:
-            raise OverloadError(f"{self.in_flight} requests to {self.host}:{self.port} are in flight")
+            raise self._overload()
         self.in_flight += 1
-        exchange = Exchange(head, body, receiver, repeatable)
+        exchange = Exchange(head, body, receiver, repeatable, stream)
+        self._start(exchange)
+        return exchange
+
+    def upload(
+        self,
+        head: bytes,
+        receiver: StreamReceiver,
+        sender: Sender,
+        *,
+        chunked: bool,
+        repeatable: bool = True,
+    ) -> Exchange:
+        """Send a request whose body follows in pieces, which are written to the exchange's `upload`.
+
+        Args:
+            head: the request line and the headers, with the empty line.
+            receiver: is told the outcome and takes the answer in pieces.
+            sender: is told when the peer is slower than the pieces come.
+            chunked: whether the head says `transfer-encoding: chunked` rather than a length.
+            repeatable: as for `request`; so much of the body as has been written is kept for that, up to a limit.
+
+        Raises:
+            OverloadError: as many exchanges as the pool allows are in flight.
+        """
+        if self.in_flight >= self._max_in_flight:
+            raise self._overload()
+        self.in_flight += 1
+        exchange = Exchange(head, b"", receiver, repeatable, receiver)
+        exchange.upload = Upload(exchange, sender, chunked=chunked)
+        self._start(exchange)
+        return exchange
+
+    def _overload(self) -> OverloadError:
+        return OverloadError(f"{self.in_flight} requests to {self.host}:{self.port} are in flight")
+
+    def _start(self, exchange: Exchange) -> None:
         idle = self._idle
         while idle:
             connection = idle.pop()
             if connection.idle_until >= self._loop.time():
                 connection.send(exchange)
-                return exchange
+                return
             connection.close()
         self._open(exchange)
-        return exchange
 
     def cancel(self, exchange: Exchange) -> None:
         """End an exchange at once, by closing its connection; its receiver hears nothing more."""

@@ -270,6 +270,7 @@ def test_accepted(obj: Object) -> None:
         ("rest-timeout", ["soon", "0", "-1", "1.5", "", "2147483648"], ["1", "60000"], set(WHERE)),
         ("grpc-timeout", ["5s"], ["5000"], set(WHERE)),
         ("grpc-max-message-size", ["4MiB", "99999999999"], ["2147483647"], set(WHERE)),
+        ("rest-max-body-size", ["1GiB", "0"], ["1073741824"], set(WHERE)),
         ("executor-logger-queue-size", ["many"], ["10000"], {"spec", "metadata"}),
         ("executor-logger-write-timeout-ms", ["2s"], ["2000"], {"spec", "metadata"}),
         ("istio-retries", ["twice"], ["0", "3"], {"spec", "metadata"}),

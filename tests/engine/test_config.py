@@ -54,7 +54,7 @@ def test_a_predictor_is_read() -> None:
     predictor = read_predictor(raw, {})
     assert predictor.root.name == "m"
     assert predictor.images == {"m": "registry:5000/m:1"}
-    assert (predictor.version, predictor.timeout) == ("v2", 600.0)
+    assert (predictor.version, predictor.timeout, predictor.body_bytes) == ("v2", 600.0, 256 * 1024 * 1024)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,13 @@ def test_an_unusable_timeout_is_described(value: str) -> None:
     assert caught.value.problems == [
         f'annotation seldon.io/rest-timeout: "{value}": must be a number of milliseconds; write 5000 for five seconds'
     ]
+
+
+def test_an_annotation_sets_the_largest_body() -> None:
+    key = "seldon.io/rest-max-body-size"
+    assert read_predictor({**PREDICTOR, "annotations": {key: "1000"}}, {}).body_bytes == 1000
+    with pytest.raises(UsageError, match=f'annotation {key}: "1k": must be a number of bytes; write 1000000 for'):
+        read_predictor(PREDICTOR, {key: "1k"})
 
 
 @pytest.mark.parametrize("odd", [3, "x", [3], [{"spec": 3}], [{"spec": {"containers": [3]}}]])

@@ -63,6 +63,7 @@ _SETTINGS = {
     "seldon.io/rest-timeout": _number(1, _MILLISECONDS, 5000, *_EVERYWHERE),
     "seldon.io/grpc-timeout": _number(1, _MILLISECONDS, 5000, *_EVERYWHERE),
     "seldon.io/grpc-max-message-size": _number(1, " of bytes", 4194304, *_EVERYWHERE),
+    "seldon.io/rest-max-body-size": _number(1, " of bytes", 268435456, *_EVERYWHERE),
     "seldon.io/executor-logger-queue-size": _number(1, "", 10000, *_ROUTED),
     "seldon.io/executor-logger-write-timeout-ms": _number(1, _MILLISECONDS, 2000, *_ROUTED),
     "seldon.io/istio-retries": _number(0, "", 3, *_ROUTED),

@@ -10,6 +10,7 @@ _COMMANDS = {
     "lint": "seldon_core.cli.lint",
     "default": "seldon_core.cli.default",
     "plan": "seldon_core.cli.plan",
+    "new": "seldon_core.cli.new",
     "engine": "seldon_core.cli.engine",
 }
 

@@ -177,7 +177,8 @@ def _live_deployment(obj: Object) -> LiveDeployment:
 
 def _live_service(obj: Object) -> LiveObject:
     metadata = obj["metadata"]
-    return LiveObject(uid=metadata["uid"], terminating="deletionTimestamp" in metadata)
+    ports = tuple(port["port"] for port in obj["spec"].get("ports") or ())
+    return LiveObject(uid=metadata["uid"], terminating="deletionTimestamp" in metadata, ports=ports)
 
 
 def _replicas_managers(metadata: Object) -> set[tuple[str, str]]:

@@ -71,6 +71,7 @@ What it builds is set by environment variables (with their defaults):
   KEDA_ENABLED                           false; whether KEDA is there to act on ScaledObjects
   GATEWAY_API_ENABLED                    false; whether requests are routed through Gateway API
   GATEWAY_API_GATEWAYS                   Gateways that routes attach to: namespace/name or namespace/name/listener, ...
+  GATEWAY_API_GRPC_GATEWAYS              those of gRPC, which cannot share a listener with REST; none: those above
   ISTIO_ENABLED                          false; whether they are routed through Istio
   ISTIO_GATEWAY                          istio-system/seldon-gateway; where a SeldonDeployment names no other
   ISTIO_TLS_MODE                         how Istio speaks to pods; empty leaves it to the mesh

@@ -86,6 +86,7 @@ ROLE_LABELS: Final = {
 }
 LABEL_CONTROLLER_ID: Final = "seldon.io/controller-id"
 
+ANNOTATION_PREFIX: Final = "seldon.io/"
 ANNOTATION_SERVICE_NAME: Final = "seldon.io/svc-name"
 ANNOTATION_SEPARATE_ENGINE: Final = "seldon.io/engine-separate-pod"
 ANNOTATION_NO_STORAGE_INITIALIZER: Final = "seldon.io/no-storage-initializer"

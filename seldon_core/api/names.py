@@ -12,6 +12,7 @@ from .constants import ANNOTATION_SERVICE_NAME, LABEL_CONTAINER_SERVICE_PREFIX
 from .objects import as_list, as_map, as_text
 
 MAX_LENGTH = 63
+_LONGEST_SUBDOMAIN = 253
 
 
 def seldon_id(sdep_name: str) -> str:
@@ -103,6 +104,16 @@ def explainer_route_name(explainer: str, transport: str) -> str:
         transport: `http` or `grpc`.
     """
     return _cut(f"{explainer}-{transport}")
+
+
+def mapping_name(*parts: str) -> str:
+    """Return the name of an Ambassador Mapping or TLSContext, which may be longer than those of other objects.
+
+    Args:
+        parts: What it is made of, in order; empty ones are left out.
+    """
+    base = "-".join(part for part in parts if part)
+    return base if len(base) <= _LONGEST_SUBDOMAIN else f"seldon-{_digest(base)}"
 
 
 def model_volume_name(container_name: str) -> str:

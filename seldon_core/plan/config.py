@@ -81,6 +81,7 @@ class Config:
         keda_enabled: Whether KEDA is there to act on ScaledObjects.
         gateway_enabled: Whether requests are routed through Gateway API.
         gateways: Namespace, name and listener (empty for all) of the Gateways that routes are attached to.
+        grpc_gateways: Those that gRPC is attached to; empty where it has no listener of its own.
         istio_enabled: Whether they are routed through Istio.
         istio_gateway: The Istio gateway where a SeldonDeployment names none.
         istio_tls_mode: How Istio speaks to the pods; empty leaves it to the mesh.
@@ -128,6 +129,7 @@ class Config:
     keda_enabled: bool = False
     gateway_enabled: bool = False
     gateways: tuple[tuple[str, str, str], ...] = ()
+    grpc_gateways: tuple[tuple[str, str, str], ...] = ()
     istio_enabled: bool = False
     istio_gateway: str = "istio-system/seldon-gateway"
     istio_tls_mode: str = ""
@@ -290,6 +292,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "keda_enabled": ("KEDA_ENABLED", reading.flag),
     "gateway_enabled": ("GATEWAY_API_ENABLED", reading.flag),
     "gateways": ("GATEWAY_API_GATEWAYS", reading.gateways),
+    "grpc_gateways": ("GATEWAY_API_GRPC_GATEWAYS", reading.gateways),
     "istio_enabled": ("ISTIO_ENABLED", reading.flag),
     "istio_gateway": ("ISTIO_GATEWAY", reading.GATEWAY),
     "istio_tls_mode": ("ISTIO_TLS_MODE", reading.tls_mode),

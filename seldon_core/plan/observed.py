@@ -70,10 +70,17 @@ class LiveDeployment:
 
 @dataclass(frozen=True, slots=True)
 class LiveObject:
-    """A child of which only its being there counts."""
+    """A child of any kind but Deployment.
+
+    Attributes:
+        uid: Its uid.
+        terminating: Whether it is being deleted.
+        ports: The numbers of the ports of a Service, in order.
+    """
 
     uid: str
     terminating: bool = False
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,32 @@
 """The plan of a SeldonDeployment: which objects there must be, and which of the old ones may go."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from seldon_core.api.defaults import plan_defaults
 
+from .ambassador import ambassador_routes
 from .config import Config
 from .deployments import component_deployment_name, component_specs, deployments
 from .explainers import explainer
+from .gateway import gateway_routes
+from .istio import istio_routes
 from .kinds import KINDS, OF_DEPLOYMENT, ROUTES
 from .listmaps import without_nulls
 from .observed import Observed
 from .rollouts import stated_replicas
 from .scaling import is_scaled, scalers
 from .services import services
+from .traffic import traffic
+from .waiting import waiting
 
 Object = dict[str, Any]
 Place = tuple[str, str]  # kind and name
 
+# One for each ingress, which returns no routes where that is switched off.
+_RENDERERS = (gateway_routes, istio_routes, ambassador_routes)
 _ORDER = {child.kind: index for index, child in enumerate(KINDS)}
 
 
@@ -80,13 +88,16 @@ def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
     """
     sdep = plan_defaults(without_nulls(sdep), config.ports)
     predictors = sdep["spec"]["predictors"]
-    objects = [obj for predictor in predictors for obj in _of_predictor(sdep, predictor, config, observed)]
-    objects.sort(key=lambda obj: _ORDER[obj["kind"]])
+    parts = {item["name"]: list(_of_predictor(sdep, item, config, observed)) for item in predictors}
+    shared = traffic(sdep, config)
+    routes = [route for render in _RENDERERS for route in render(sdep, shared, config)]
+    objects = sorted(itertools.chain(*parts.values(), routes), key=lambda obj: _ORDER[obj["kind"]])
     wanted = {_place(obj) for obj in objects}
+    routed = {each.name for each in shared.live if each.percent > 0}
     return Plan(
         sdep=sdep,
         objects=objects,
-        waiting=_waiting(objects, observed),
+        waiting=waiting(sdep, parts, map(_place, routes), routed, observed),
         obsolete=_obsolete(wanted, observed),
         superseded=superseded(wanted, observed),
         scaled=_scaled(sdep, config),
@@ -143,15 +154,6 @@ def _obsolete(wanted: set[Place], observed: Observed) -> list[Ref]:
         and not child.terminating
         and (("Deployment", name) in wanted or name not in observed.deployments)
     ]
-
-
-def _waiting(objects: Iterable[Object], observed: Observed) -> frozenset[Place]:
-    """Return the routes, as long as a Deployment that they lead to serves nobody."""
-    places = [_place(obj) for obj in objects]
-    lives = [observed.deployments.get(name) for kind, name in places if kind == "Deployment"]
-    if all(live is not None and live.serving for live in lives):
-        return frozenset()
-    return frozenset(place for place in places if place[0] in ROUTES)
 
 
 def _place(obj: Object) -> Place:

@@ -1,0 +1,76 @@
+"""What must not be applied yet, so that requests are answered all the while."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from seldon_core.api import constants as c
+from seldon_core.api.names import engine_deployment_name, predictor_service_name
+
+from .metadata import sdep_name
+from .modes import EngineMode, engine_mode
+from .observed import Observed
+
+Object = dict[str, Any]
+Place = tuple[str, str]  # kind and name
+
+
+def waiting(
+    sdep: Object,
+    parts: Mapping[str, Iterable[Object]],
+    routes: Iterable[Place],
+    routed: Collection[str],
+    observed: Observed,
+) -> frozenset[Place]:
+    """Return kind and name of the objects that must not be applied yet.
+
+    Args:
+        sdep: The SeldonDeployment, with its defaults.
+        parts: Name of each predictor -> its objects.
+        routes: Kind and name of the routes.
+        routed: Names of the predictors that get a share of the requests.
+        observed: The children as they are.
+    """
+    held: set[Place] = set()
+    for predictor in sdep["spec"]["predictors"]:
+        held |= set(_changing_engine(sdep, predictor, parts[predictor["name"]], observed))
+    leads_to = [obj for name in routed for obj in parts[name] if obj["kind"] == "Deployment"]
+    if held or not all(_serves(obj, observed) for obj in leads_to):
+        held |= set(routes)
+    return frozenset(held)
+
+
+def _serves(deployment: Object, observed: Observed) -> bool:
+    if deployment["metadata"]["labels"].get(c.LABEL_EXPLAINER):
+        return True  # no predictor has to wait for its explainer
+    live = observed.deployments.get(deployment["metadata"]["name"])
+    return live is not None and live.serving
+
+
+def _changing_engine(sdep: Object, predictor: Object, objects: Iterable[Object], observed: Observed) -> Iterable[Place]:
+    """Yield what waits while the engine of a predictor comes, goes or moves.
+
+    Pods with an engine answer on the ports of the node as well, so that the Service changes its ports first where the
+    engine goes, and last where it comes. Pods keep their engine until the one in pods of its own is ready.
+    """
+    mode = engine_mode(sdep, predictor)
+    service = predictor_service_name(sdep_name(sdep), predictor)
+    by_place = {(obj["kind"], obj["metadata"]["name"]): obj for obj in objects}
+    answering = [
+        name
+        for (kind, name), obj in by_place.items()
+        if kind == "Deployment" and obj["metadata"]["labels"].get(c.LABEL_SELDON_APP) == service
+    ]
+    lives = [observed.deployments.get(name) for name in answering]
+    if all(live is not None and live.ready for live in lives):
+        return
+    leaves_engine = mode is EngineMode.ABSENT and any(live is not None and live.carries_engine for live in lives)
+    ports = tuple(port["port"] for port in by_place["Service", service]["spec"]["ports"])
+    known = observed.services.get(service)
+    if known is not None and known.ports not in ((), ports) and not leaves_engine:
+        yield "Service", service
+    if mode is EngineMode.SEPARATE:
+        own = engine_deployment_name(sdep_name(sdep), predictor["name"])
+        for kind, name in by_place:
+            live = observed.deployments.get(name)
+            if kind == "Deployment" and name != own and live is not None and live.carries_engine:
+                yield kind, name

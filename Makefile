@@ -54,11 +54,13 @@ generate: venv ## Regenerate the files that are generated (the CRD, the protobuf
 bench: venv ## Run the benchmarks
 	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.webhook
 
 .PHONY: bench-smoke
 bench-smoke: venv ## Run each benchmark for a second
 	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine --seconds 1
+	$(BIN)/python -m bench.webhook --seconds 1
 
 .PHONY: fuzz
 fuzz: SECONDS ?= 60

@@ -6,7 +6,8 @@ all findings. A request that is no AdmissionReview is a `BadReview`. Anything el
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -66,10 +67,10 @@ class Decision:
     """
 
     findings: Sequence[Finding] = ()
-    patch: Sequence[Operation] = field(default_factory=list)
+    patch: Sequence[Operation] = ()
     notice: str | None = None
 
-    @property
+    @cached_property
     def errors(self) -> list[Finding]:
         """The findings that refuse the object."""
         return [finding for finding in self.findings if finding.severity == "error"]

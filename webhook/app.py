@@ -10,12 +10,14 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from webhook.admission import SHOWN, BadReview, Decide, Decision, Request, respond
-from webhook.metrics import Metrics
+from webhook.metrics import Metrics, WebhookMetrics
 
 # The API server takes objects of up to 3 MiB; a review of an update holds two of them.
 BODY_LIMIT = 8 * 1024 * 1024
 # A review larger than this is decided in a thread, so that meanwhile the process still answers its probes.
 LARGE = 256 * 1024
+
+_JSON = {"Content-Type": "application/json"}
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ def admission_app(webhooks: dict[str, Decide], readiness: Readiness, metrics: Me
     """
     app = web.Application(client_max_size=BODY_LIMIT)
     for path, decide in webhooks.items():
-        app.router.add_post(path, _review_handler(path.strip("/"), decide, metrics))
+        name = path.strip("/")
+        app.router.add_post(path, _review_handler(name, decide, WebhookMetrics(metrics, name)))
     _add_status_routes(app, readiness, metrics)
 
     async def close_when_draining(request: web.Request, response: web.StreamResponse) -> None:
@@ -84,7 +87,7 @@ def _add_status_routes(app: web.Application, readiness: Readiness, metrics: Metr
     app.router.add_get("/metrics", scrape)
 
 
-def _review_handler(name: str, decide: Decide, metrics: Metrics) -> Handler:
+def _review_handler(name: str, decide: Decide, metrics: WebhookMetrics) -> Handler:
     async def handle(http_request: web.Request) -> web.Response:
         started = time.perf_counter()
         try:
@@ -100,21 +103,20 @@ def _review_handler(name: str, decide: Decide, metrics: Metrics) -> Handler:
             return _bad(name, metrics, 400, str(error))
         except Exception:  # noqa: BLE001 - a fault of ours is told apart from the user's, whatever it is
             _log.exception("the review could not be decided", extra={"webhook": name})
-            metrics.reviews.labels(name, "unknown", "failed", 500).inc()
+            metrics.failed("failed", 500)
             return web.Response(status=500, text="the webhook failed, which its log explains\n")
-        metrics.seconds.labels(name).observe(time.perf_counter() - started)
-        verdict = "denied" if decision.errors else "allowed"
-        metrics.reviews.labels(name, request.operation, verdict, decision.code).inc()
-        if decision.errors:
+        denied = bool(decision.errors)
+        metrics.decided(request.operation, time.perf_counter() - started, denied=denied)
+        if denied:
             _log_refusal(name, request, decision)
-        return web.Response(body=encoded, content_type="application/json")
+        return web.Response(body=encoded, headers=_JSON)
 
     return handle
 
 
-def _bad(name: str, metrics: Metrics, code: int, problem: str) -> web.Response:
+def _bad(name: str, metrics: WebhookMetrics, code: int, problem: str) -> web.Response:
     _log.warning("a request that is no review: %s", problem, extra={"webhook": name})
-    metrics.reviews.labels(name, "unknown", "bad", code).inc()
+    metrics.failed("bad", code)
     return web.Response(status=code, text=f"{problem}\n")
 
 

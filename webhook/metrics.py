@@ -3,6 +3,9 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 
+OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
+
+
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
@@ -35,3 +38,31 @@ class Metrics:
             "1 if the API server's configurations trust this replica's certificate, else 0.",
             registry=self.registry,
         )
+
+
+class WebhookMetrics:
+    """The metrics of one webhook, looked up once: a look-up by labels costs as much as reading a small review.
+
+    Args:
+        metrics: the metrics of the process.
+        name: the webhook, such as ``mutate``.
+    """
+
+    def __init__(self, metrics: Metrics, name: str) -> None:
+        self._name = name
+        self._reviews = metrics.reviews
+        self._seconds = metrics.seconds.labels(name)
+        self._decided = {
+            (operation, denied): metrics.reviews.labels(name, operation, *verdict)
+            for operation in OPERATIONS
+            for denied, verdict in ((False, ("allowed", 200)), (True, ("denied", 422)))
+        }
+
+    def decided(self, operation: str, seconds: float, *, denied: bool) -> None:
+        """Count a review that was decided on."""
+        self._decided[operation, denied].inc()
+        self._seconds.observe(seconds)
+
+    def failed(self, verdict: str, code: int) -> None:
+        """Count a request that got no decision: ``bad`` or ``failed``."""
+        self._reviews.labels(self._name, "unknown", verdict, code).inc()

@@ -12,24 +12,21 @@ def diff(old: Any, new: Any) -> list[Operation]:
     of a list moves all that follows it.
     """
     operations: list[Operation] = []
-    pending: list[tuple[str, Any, Any]] = [("", old, new)]
+    pending: list[tuple[str, Any, Any]] = [] if old is new else [("", old, new)]
     while pending:  # not recursive: how deeply objects nest is up to their authors
         path, before, after = pending.pop()
-        if before is after:
-            continue
         if isinstance(before, dict) and isinstance(after, dict):
             operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
-            operations += [
-                {"op": "add", "path": _join(path, key), "value": value}
-                for key, value in after.items()
-                if key not in before
-            ]
-            pending += [(_join(path, key), before[key], value) for key, value in after.items() if key in before]
+            for key, value in after.items():
+                if key not in before:
+                    operations.append({"op": "add", "path": _join(path, key), "value": value})
+                elif value is not before[key]:
+                    pending.append((_join(path, key), before[key], value))
         elif isinstance(before, list) and isinstance(after, list):
             common = min(len(before), len(after))
             operations += [{"op": "remove", "path": f"{path}/{i}"} for i in range(len(before) - 1, common - 1, -1)]
             operations += [{"op": "add", "path": f"{path}/-", "value": value} for value in after[common:]]
-            pending += [(f"{path}/{i}", before[i], after[i]) for i in range(common)]
+            pending += [(f"{path}/{i}", before[i], after[i]) for i in range(common) if before[i] is not after[i]]
         elif type(before) is not type(after) or before != after:
             operations.append({"op": "replace", "path": path, "value": after})
     return operations

@@ -58,9 +58,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context = server_context()
     async with Client() as client:
         trust = Trust(client, settings.place, context, metrics)
         readiness = Readiness(lambda: trust.problem)
@@ -69,11 +67,19 @@ async def serve(settings: Settings) -> None:
             "/validate": admission.check,
         }
         async with (
-            _listening(status_app(readiness, metrics), settings.metrics_port, None),
-            _listening(admission_app(webhooks, readiness, metrics), settings.port, context),
+            listening(status_app(readiness, metrics), settings.metrics_port, None),
+            listening(admission_app(webhooks, readiness, metrics), settings.port, context),
         ):
             await _serve_until(stop, trust, readiness)
     _log.info("stopped")
+
+
+def server_context() -> ssl.SSLContext:
+    """Return the TLS settings that are served with, still without a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 async def _serve_until(stop: asyncio.Event, trust: Trust, readiness: Readiness) -> None:
@@ -95,8 +101,17 @@ async def _serve_until(stop: asyncio.Event, trust: Trust, readiness: Readiness) 
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: web.Application, port: int, context: ssl.SSLContext | None) -> AsyncIterator[None]:
-    """Serve `app` on all addresses; at the end, let the requests under way finish."""
+async def listening(app: web.Application, port: int, context: ssl.SSLContext | None) -> AsyncIterator[None]:
+    """Serve `app` on all addresses, as a context manager; at its end, requests under way may finish.
+
+    Args:
+        app: what answers.
+        port: the port.
+        context: for TLS, or None without.
+
+    Raises:
+        CannotListen: the port cannot be opened.
+    """
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=DRAIN)
     await runner.setup()
     try:

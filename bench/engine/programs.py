@@ -79,7 +79,7 @@ class Nginx:
     def __enter__(self) -> Self:
         """Start it, and wait until it listens."""
         self._directory.mkdir()
-        self.port = _free_port()
+        self.port = free_port()
         (self._directory / "nginx.conf").write_text(self._configuration())
         place = str(self._directory)
         command = [self._program, "-p", place, "-c", "nginx.conf", "-e", "stderr"]
@@ -174,7 +174,8 @@ class Engine:
         return int(sum(map(float, counts)))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

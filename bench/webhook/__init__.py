@@ -1,0 +1,1 @@
+"""What an admission review costs, beside an echo over TLS."""

@@ -15,7 +15,7 @@ from bench.webhook import reviews
 
 CONNECTIONS = 16
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
-# What a review may cost beyond the echo, in microseconds of CPU, and within how many milliseconds 99 of 100 are answered.
+# What a review may cost beyond the echo, in CPU microseconds, and how many milliseconds 99 of 100 may take.
 LIMITS = {"small": (100.0, 10.0), "large": (500.0, 30.0)}
 PATHS = {"echo": "/echo", "mutate": "/mutate", "validate": "/validate"}
 # Each is measured this often, in turn; the median is shown.

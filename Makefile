@@ -29,7 +29,7 @@ demo: cluster images ## Serve a model on a real Kubernetes and ask it for a pred
 
 .PHONY: test
 test: venv ## Run every test that needs no kubelet (unit, chart, integration)
-	$(PYTHON) -m hack.tools etcd kube-apiserver kubectl helm > /dev/null
+	$(PYTHON) -m hack.tools etcd kube-apiserver kube-apiserver-oldest kubectl helm > /dev/null
 	$(PYTEST) -n auto --dist loadgroup -m "not e2e" $(ARGS)
 
 .PHONY: e2e
@@ -42,11 +42,13 @@ lint: venv ## Check style, types, charts and drift of generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m hack.generate_crds --check
+	$(BIN)/python -m hack.generate_schemas --check
 	$(BIN)/python -m hack.generate_protos --check
 	helm="$$($(PYTHON) -m hack.tools helm)"; "$$helm" lint --strict chart . 
 
 .PHONY: generate
-generate: venv ## Regenerate the files that are generated (the CRD, the protobuf messages)
+generate: venv ## Regenerate the files that are generated (the CRD, Kubernetes' schemas, the protobuf messages)
+	$(BIN)/python -m hack.generate_schemas
 	$(BIN)/python -m hack.generate_crds
 	$(BIN)/python -m hack.generate_protos
 

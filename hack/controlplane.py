@@ -40,6 +40,7 @@ class ControlPlane:
 
     Arguments:
         audit: whether requests are recorded, one JSON object per line, in `audit_log`.
+        program: the tool that is its API server: `kube-apiserver`, or `kube-apiserver-oldest`.
 
     Attributes:
         url: the address of the API server.
@@ -51,11 +52,12 @@ class ControlPlane:
         Failure: on entering, where a tool is missing or a process does not come up; with the end of its log.
     """
 
-    def __init__(self, *, audit: bool = False) -> None:
+    def __init__(self, *, audit: bool = False, program: str = "kube-apiserver") -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="seldon-control-plane-"))
         self.kubeconfig = self.directory / "admin.kubeconfig"
         self.audit_log = self.directory / "audit.log"
         self._audit = audit
+        self._program = program
         self._authority = Authority(self.directory / "pki", "ca")
         self._etcd_authority = Authority(self.directory / "etcd-pki", "ca")
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -122,7 +124,7 @@ class ControlPlane:
         def start() -> tuple[Access, Callable[[], bool]]:
             configuration = self._api_server(etcd, etcd_client, server, signing, verification)
             access = Access(configuration.url, self._authority.certificate, admin)
-            self._spawn("kube-apiserver", configuration.command(find("kube-apiserver")))
+            self._spawn("kube-apiserver", configuration.command(find(self._program)))
             return access, access.ready
 
         return self._until_ready("kube-apiserver", start)

@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,10 @@ from seldon_core.api.crd import CRD_NAME, custom_resource_definition
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "crds"
 HEADER = "# Generated from seldon_core/api/types.py by `make generate`: change it there.\n"
+
+
+class _Compact(dict[str, Any]):
+    """A part that is written without indentation."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -24,9 +29,20 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_Dumper.add_representer(
+    _Compact, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
+)
+
+
 def render() -> dict[str, str]:
     """Return the text of every generated file, by name."""
-    body = yaml.dump(custom_resource_definition(), Dumper=_Dumper, sort_keys=False, width=1000)
+    definition = custom_resource_definition()
+    for version in definition["spec"]["versions"]:
+        # The levels of the graph say the same again and again, deeper and deeper.
+        predictor = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["predictors"]["items"]
+        children = predictor["properties"]["graph"]["properties"]["children"]
+        children["items"] = _Compact(children["items"])
+    body = yaml.dump(definition, Dumper=_Dumper, sort_keys=False, width=1000)
     return {f"{CRD_NAME}.yaml": HEADER + body}
 
 

@@ -59,7 +59,7 @@ def _version_of(program: Path, arguments: tuple[str, ...]) -> versions.Version |
 
 def cache_path(name: str, program: GoProgram) -> Path:
     """Return where a built program lives: named after its version and everything of ours that went into it."""
-    key = content_key(program.sources(), program.package, program.ldflags)
+    key = content_key(program.sources(), program.package, program.ldflags, *program.tags)
     return cache_dir() / "bin" / f"{name}-{program.version}-{key}" / name
 
 
@@ -73,7 +73,7 @@ def _built(name: str, program: GoProgram) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Renamed when complete: a build that was interrupted leaves no half program under the final name.
         partial = target.with_name(f"{name}.partial")
-        flags = ["-v", "-trimpath", "-ldflags", program.ldflags, "-o", str(partial)]
+        flags = ["-v", "-trimpath", "-ldflags", program.ldflags, "-tags", ",".join(program.tags), "-o", str(partial)]
         run_step(
             f"building {name} {program.version} (minutes the first time)",
             [_go(), "build", *flags, program.package],

@@ -10,10 +10,12 @@ from hack.tools import versions
 
 HACK = Path(__file__).resolve().parent.parent
 KUBERNETES_MODULE = HACK / "kubernetes"
+OLDEST_MODULE = HACK / "kubernetes_oldest"
 TOOLS_MODULE = HACK / "tools"
 COREDNS_MODULE = HACK / "coredns"
 
 KUBERNETES_VERSION = versions.required(KUBERNETES_MODULE / "go.mod", "k8s.io/kubernetes")
+OLDEST_VERSION = versions.required(OLDEST_MODULE / "go.mod", "k8s.io/kubernetes")
 HELM_VERSION = versions.required(TOOLS_MODULE / "go.mod", "helm.sh/helm/v3")
 KIND_VERSION = versions.required(TOOLS_MODULE / "go.mod", "sigs.k8s.io/kind")
 
@@ -38,6 +40,7 @@ class GoProgram:
     package: str
     version: str
     ldflags: str = "-s -w"
+    tags: tuple[str, ...] = ()
 
     def sources(self) -> list[Path]:
         """Return the files of ours that decide what is built."""
@@ -69,9 +72,11 @@ class Tool:
     on_path: OnPath | None = None
 
 
-def _kubernetes(command: str) -> GoProgram:
-    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
-    return GoProgram(KUBERNETES_MODULE, f"./cmd/{command}", KUBERNETES_VERSION, stamp)
+def _kubernetes(
+    command: str, module: Path = KUBERNETES_MODULE, version: str = KUBERNETES_VERSION, tags: tuple[str, ...] = ()
+) -> GoProgram:
+    stamp = f"-s -w -X k8s.io/component-base/version.gitVersion={version}"
+    return GoProgram(module, f"./cmd/{command}", version, stamp, tags)
 
 
 def _kubernetes_version() -> versions.Version:
@@ -103,6 +108,11 @@ TOOLS = {
             OnPath(("--version",), versions.at_least(3, 4), "3.4 or newer"),
         ),
         Tool("kube-apiserver", _kubernetes("kube-apiserver")),
+        Tool(
+            "kube-apiserver-oldest",
+            # Without the clients of cloud providers, which Kubernetes still contained then.
+            _kubernetes("kube-apiserver", OLDEST_MODULE, OLDEST_VERSION, tags=("providerless",)),
+        ),
         Tool("kube-node", _kubernetes("kube-node")),
         Tool(
             "kubectl",

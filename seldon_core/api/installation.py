@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import constants as c
+from .kubernetes import KubernetesTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,13 @@ class Installation:
         servers: Implementation of a graph node -> the protocols for which its prepackaged server has an image, as in
             the value `predictor_servers`.
         engine_ports: What the engine listens on: HTTP, gRPC and metrics.
+        kubernetes: The types of the cluster's Kubernetes; None where they are not known, and those that are part of
+            this package stand in for them.
     """
 
     servers: Mapping[str, frozenset[str]] = field(default_factory=lambda: c.PREPACKAGED_SERVERS)
     engine_ports: tuple[int, ...] = c.ENGINE_PORTS
+    kubernetes: KubernetesTypes | None = None
 
     def protocols(self, implementation: str) -> frozenset[str] | None:
         """Return the protocols that a prepackaged server speaks; None for one that is not configured.

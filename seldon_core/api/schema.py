@@ -1,23 +1,39 @@
 """From the types to the structural OpenAPI schema that the API server and the checks of shape use."""
 
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal, Required, get_args, get_origin, get_type_hints, is_typeddict
 
-from .types import Field, Pod, PredictiveUnit, SeldonDeployment, SeldonDeploymentSpec
+from . import types
+from .cel import RULES
+from .types import Field, Int64, IntOrString, PredictiveUnit, SeldonDeployment, SeldonDeploymentSpec
 
 Schema = dict[str, Any]
 
 # The levels of children that the CRD describes; deeper ones are kept as they are.
-GRAPH_LEVELS = 6
+GRAPH_LEVELS = 10
 _ROOT_ONLY = -1
 
-# Fields that no type describes are kept, never pruned.
-_PRESERVE: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+PRESERVE_UNKNOWN = "x-kubernetes-preserve-unknown-fields"
+INT_OR_STRING = "x-kubernetes-int-or-string"
+QUANTITY = "quantity"
+_PRESERVE: Schema = {PRESERVE_UNKNOWN: True}
 _SCALARS: dict[Any, Schema] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"type": "integer", "format": "int32"},
+    Int64: {"type": "integer", "format": "int64"},
+    IntOrString: {INT_OR_STRING: True},
+    datetime: {"type": "string", "format": "date-time"},
 }
+# What the controller writes is kept whatever it is; what users write is described field by field.
+_OPEN = (
+    types.SeldonDeploymentStatus,
+    types.Address,
+    types.Condition,
+    types.DeploymentStatus,
+    types.ServiceStatus,
+)
 
 
 def crd_schema() -> Schema:
@@ -37,12 +53,6 @@ def node_schema() -> Schema:
     return _object(PredictiveUnit, _ROOT_ONLY)
 
 
-@cache
-def pod_schema() -> Schema:
-    """Return the schema of what is read of `componentSpecs[].spec`."""
-    return _object(Pod, _ROOT_ONLY)
-
-
 def _object(kind: Any, levels: int, *, described: bool = True) -> Schema:
     """Return the schema of a TypedDict.
 
@@ -55,8 +65,10 @@ def _object(kind: Any, levels: int, *, described: bool = True) -> Schema:
     hints = get_type_hints(kind, include_extras=True)
     schema: Schema = {"description": _one_line(kind.__doc__)} if described else {}
     schema["type"] = "object"
-    if kind is not SeldonDeployment:
+    if kind in _OPEN:
         schema |= _PRESERVE
+    if kind in RULES:
+        schema["x-kubernetes-validations"] = [rule.as_schema() for rule in RULES[kind]]
     if kind.__required_keys__:
         schema["required"] = [key for key in hints if key in kind.__required_keys__]
     schema["properties"] = {key: _property(hint, levels, described=described) for key, hint in hints.items()}
@@ -109,6 +121,7 @@ def _constraints(field: Field) -> Schema:
         "minItems": field.min_items,
         "x-kubernetes-list-type": field.list_map_key and "map",
         "x-kubernetes-list-map-keys": field.list_map_key and [field.list_map_key],
+        "nullable": field.nullable,
     }
     return {key: value for key, value in given.items() if value is not None}
 

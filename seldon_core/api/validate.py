@@ -13,12 +13,14 @@ from .ratchet import ratcheted
 from .rules.annotations import check_metadata_annotations, check_predictor_annotations, check_spec_annotations
 from .rules.graph import check_graph, check_servers
 from .rules.ignored import check_ignored_in_predictor, check_ignored_in_spec
+from .rules.kubernetes import check_kubernetes_types
 from .rules.names import check_labels, check_metadata
 from .rules.pods import check_env, check_pods
 from .rules.predictors import check_collisions, check_predictor_names, check_traffic
-from .rules.shape import check_shape, fits, node_shape, spec_shape, wrong_type
+from .rules.shape import check_shape, wrong_type
 from .rules.transports import check_endpoint_types, check_explainer, check_kafka
 from .rules.view import Predictor, Settings
+from .shape import fits, node_shape, spec_shape
 from .support import check_support
 
 _DEFAULT = Installation()
@@ -116,6 +118,7 @@ def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
     yield from check_predictor_annotations(fields.get("annotations"), f"{path}.annotations")
     yield from check_graph(predictor)
     yield from check_servers(predictor)
+    yield from check_kubernetes_types(predictor)
     yield from check_pods(predictor)
     yield from check_env(as_map(fields.get("svcOrchSpec")).get("env"), f"{path}.svcOrchSpec.env")
     yield from check_kafka(predictor)

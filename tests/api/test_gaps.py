@@ -323,7 +323,7 @@ def test_8_annotations_that_are_settings(
             id="4-children-of-a-model",
         ),
         pytest.param(
-            of_pods(hpaSpec={"maxReplicas": 2, "metrics": [{}], "metricsv2": [{}]}),
+            of_pods(hpaSpec={"maxReplicas": 2, "metrics": [{"type": "Pods"}], "metricsv2": [{"type": "Pods"}]}),
             f"{POD}.hpaSpec.metricsv2: is ignored, as metrics is given; keep metricsv2, and remove metrics",
             id="7-two-lists-of-metrics",
         ),

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seldon_core.api.rules.shape import Shape, check_shape, fits, node_shape, pod_shape, spec_shape
+from seldon_core.api.kubernetes import POD_SPEC, bundled
+from seldon_core.api.rules.shape import check_shape
+from seldon_core.api.shape import Shape, fits, node_shape, spec_shape
 from tests.api.samples import JSON, broken, sdep
 
 SCHEMA = {
@@ -23,10 +25,18 @@ SCHEMA = {
         "rest": {"x-kubernetes-preserve-unknown-fields": True},
         "map": {"type": "object", "additionalProperties": {"type": "string"}},
         "free": {"type": "object"},
+        "amount": {"format": "quantity"},
+        "ratio": {"type": "number"},
+        "open": {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {"a": {"type": "string"}},
+        },
         "list": {"type": "array", "minItems": 1, "example": ["x"], "items": {"type": "string"}},
     },
 }
 SHAPE = Shape.of(SCHEMA)
+POD = bundled().shapes[POD_SPEC]
 
 
 def in_words(value: Any, shape: Shape) -> list[str]:
@@ -40,10 +50,11 @@ def in_words(value: Any, shape: Shape) -> list[str]:
         {},
         {"kind": "A", "count": 9, "size": 2**62, "on": True, "share": "50%", "rest": [{}], "list": ["a"]},
         {"kind": None, "count": None, "share": None, "map": {"a": None, "b": "c"}, "list": None},
-        {"count": 3.0, "share": 3, "unknown": object()},
+        {"count": 3.0, "share": 3, "ratio": 0.5, "open": {"a": "", "unknown": object()}},
         {"free": {"a": 1}, "map": {}},
+        *({"amount": amount} for amount in (1, 0.5, "1", "-1.5Gi", ".5", "5.", "100m", "1e3", "+2E-1", "3n")),
     ],
-    ids=["required", "all", "nulls", "whole-float", "empty"],
+    ids=["required", "all", "nulls", "whole-float", "empty", *map("amount-{}".format, range(10))],
 )
 def test_fitting(fields: dict[str, Any]) -> None:
     value = {"name": "n", **fields}
@@ -63,7 +74,9 @@ def test_fitting(fields: dict[str, Any]) -> None:
             for key, value in (
                 ("kind", "a"), ("kind", ""), ("kind", "\ud800"), ("count", -1), ("count", 10), ("count", 1.5),
                 ("count", True), ("count", "1"), ("size", 2**63), ("on", 1), ("on", "true"), ("share", 1.5),
-                ("share", []), ("map", []), ("free", "x"), ("list", []), ("list", "x"),
+                ("share", []), ("map", []), ("free", "x"), ("list", []), ("list", "x"), ("nam", "x"),
+                ("amount", "1 Gi"), ("amount", "1GB"), ("amount", ""), ("amount", True), ("amount", "1Gi\n"),
+                ("ratio", "1"), ("ratio", False), ("open", {"a": 1}),
             )
         ],
         ({"name": "n", "list": [None]}, "x.list[0]"),
@@ -72,10 +85,10 @@ def test_fitting(fields: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_not_fitting(value: Any, path: str) -> None:
     assert not fits(value, SHAPE)
-    assert [finding.path for finding in check_shape(value, SHAPE, "x")] == [path]
+    assert [finding.path.removesuffix(".a") for finding in check_shape(value, SHAPE, "x")] == [path]
 
 
-@given(JSON | broken(), st.sampled_from([spec_shape(), node_shape(), pod_shape(), SHAPE]))
+@given(JSON | broken(), st.sampled_from([spec_shape(), node_shape(), POD, SHAPE]))
 @settings(max_examples=200)
 def test_what_fits_has_no_finding(value: Any, shape: Shape) -> None:
     part = value.get("spec", value) if isinstance(value, dict) else value
@@ -88,4 +101,4 @@ def test_what_is_right_fits() -> None:
     spec = sdep()["spec"]
     assert fits(spec, spec_shape())
     assert fits(spec["predictors"][0]["graph"], node_shape())
-    assert fits(spec["predictors"][0]["componentSpecs"][0]["spec"], pod_shape())
+    assert fits(spec["predictors"][0]["componentSpecs"][0]["spec"], POD)

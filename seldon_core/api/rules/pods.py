@@ -12,7 +12,6 @@ from ..objects import as_list, as_map, as_number, as_text, is_empty
 from .annotations import check_pod_annotations
 from .names import check_deployment_suffix, check_label_name, check_labels, is_label_name
 from .scaling import check_scaling
-from .shape import check_shape, pod_shape
 from .view import Object, Predictor
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
@@ -49,7 +48,6 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
 
 
 def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple[int, ...]) -> Iterator[Finding]:
-    yield from check_shape(pod, pod_shape(), path)
     names: dict[str, str] = {}
     ports: dict[int, str] = {}
     # The controller fills the volumes of its own mounts, by whatever name.

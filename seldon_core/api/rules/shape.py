@@ -1,26 +1,27 @@
 """Types, enums, bounds and required fields, as the schema has them."""
 
+import difflib
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from types import GenericAlias
-from typing import Annotated, Any, Literal
-
-import msgspec
+from typing import Any, Final
 
 from ..findings import ABSENT, Finding, short
+from ..names import MAX_LENGTH
 from ..objects import as_text
-from ..schema import Schema, node_schema, pod_schema, spec_schema
+from ..schema import INT_OR_STRING, QUANTITY, Schema
+from ..shape import Shape, fits, is_closed, is_quantity, limits
 
-_INT32_MAX = 2**31 - 1
-_INT64_MAX = 2**63 - 1
-_INT_OR_STRING = "x-kubernetes-int-or-string"
+UNKNOWN_FIELD: Final = "is not a known field"
+_LISTED_FIELDS = 12
+_QUANTITY_UNITS = {"": "", "k": "k", "m": "M", "g": "G", "t": "T", "ki": "Ki", "mi": "Mi", "gi": "Gi", "ti": "Ti"}
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([A-Za-z]*)")
 _WORDS = {
     "object": "a mapping",
     "array": "a list",
     "string": "a string",
     "integer": "a whole number",
     "boolean": "true or false",
+    "number": "a number",
 }
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (dict, "a mapping"),
@@ -35,65 +36,12 @@ _TESTS: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     # The API server takes 1.0 for 1.
     "integer": lambda value: (
         (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A schema, and the same compiled.
-
-    Attributes:
-        schema: The schema, of the subset that `seldon_core.api.schema` makes.
-        compiled: A type that msgspec converts a value to only where it fits the schema.
-    """
-
-    schema: Schema
-    compiled: Any
-
-    @classmethod
-    def of(cls, schema: Schema) -> "Shape":
-        """Compile a schema.
-
-        Args:
-            schema: The schema.
-        """
-        return cls(schema, _compiled(schema))
-
-
-@cache
-def spec_shape() -> Shape:
-    """Return the shape of `spec`, with that of the graph's root but not of its children."""
-    return Shape.of(spec_schema())
-
-
-@cache
-def node_shape() -> Shape:
-    """Return the shape of one graph node, without that of its children."""
-    return Shape.of(node_schema())
-
-
-@cache
-def pod_shape() -> Shape:
-    """Return the shape of what is read of `componentSpecs[].spec`."""
-    return Shape.of(pod_schema())
-
-
-def fits(value: Any, shape: Shape) -> bool:
-    """Tell whether a value certainly fits a shape; `check_shape` finds nothing then.
-
-    Args:
-        value: The value.
-        shape: The shape.
-    """
-    try:
-        msgspec.convert(value, shape.compiled)
-    except (msgspec.ValidationError, ValueError, TypeError, OverflowError, RecursionError):
-        return False
-    return True
 
 
 def check_shape(value: Any, shape: Shape, path: str) -> Iterator[Finding]:
@@ -108,40 +56,13 @@ def check_shape(value: Any, shape: Shape, path: str) -> Iterator[Finding]:
         yield from _check(value, shape.schema, path)
 
 
-def _compiled(schema: Schema) -> Any:
-    """Return the type of a schema. Where it is the stricter one, `_check` decides."""
-    kind = schema.get("type")
-    if kind == "object" and "properties" in schema:
-        required = schema.get("required", ())
-        names = {key: f"field_{number}" for number, key in enumerate(schema["properties"])}
-        fields: list[Any] = [
-            (names[key], _compiled(field)) if key in required else (names[key], _compiled(field) | None, None)
-            for key, field in schema["properties"].items()
-        ]
-        fields.sort(key=len)
-        renamed = {field: key for key, field in names.items()}
-        return msgspec.defstruct("Compiled", fields, rename=renamed, gc=False)
-    if kind == "object":
-        others = schema.get("additionalProperties")
-        return GenericAlias(dict, (str, _compiled(others) | None)) if isinstance(others, dict) else dict
-    if kind == "array":
-        items = GenericAlias(list, (_compiled(schema["items"]),))
-        return Annotated[items, msgspec.Meta(min_length=schema.get("minItems", 0))]
-    if kind == "string":
-        return Literal[tuple(schema["enum"])] if "enum" in schema else str
-    if kind == "boolean":
-        return bool
-    if kind == "integer":
-        low, high = _limits(schema)
-        return Annotated[int, msgspec.Meta(ge=low, le=high)]
-    return int | str if schema.get(_INT_OR_STRING) else Any
-
-
 def _check(value: Any, schema: Schema, path: str) -> Iterator[Finding]:
     kind = schema.get("type")
     if kind is None:
-        if schema.get(_INT_OR_STRING) and not (_TESTS["integer"](value) or isinstance(value, str)):
+        if schema.get(INT_OR_STRING) and not (_TESTS["integer"](value) or isinstance(value, str)):
             yield wrong_type(value, "integer", path)
+        elif schema.get("format") == QUANTITY and not is_quantity(value):
+            yield Finding(path, value, "must be an amount, such as 500m or 1Gi", _quantity_remedy(value))
     elif not _TESTS[kind](value):
         yield wrong_type(value, kind, path)
     elif kind == "object":
@@ -151,7 +72,7 @@ def _check(value: Any, schema: Schema, path: str) -> Iterator[Finding]:
     elif kind == "integer":
         yield from _bounds(value, schema, path)
     elif "enum" in schema and value not in schema["enum"]:
-        choices = schema["enum"]
+        choices = [choice for choice in schema["enum"] if choice]
         alike = next((choice for choice in choices if choice.lower() == value.lower()), None)
         yield Finding(
             path, value, f"must be one of {', '.join(choices)}", f"write {alike or f'{choices[0]}, for example'}"
@@ -184,6 +105,12 @@ def _type_remedy(value: Any, expected: str) -> str:
     return f"write {text} without quotes" if text.isdecimal() else "write a whole number, such as 1"
 
 
+def _quantity_remedy(value: Any) -> str:
+    match = _AMOUNT.fullmatch(as_text(value).strip()[:MAX_LENGTH])
+    unit = _QUANTITY_UNITS.get(match[2].lower().removesuffix("b")) if match else None
+    return f"write {match[1]}{unit}" if match and unit is not None else "write 1Gi, for example"
+
+
 def _mapping(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Finding]:
     properties = schema.get("properties", {})
     for key in schema.get("required", ()):
@@ -194,11 +121,25 @@ def _mapping(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Findi
     for key, field in properties.items():
         if value.get(key) is not None:
             yield from _check(value[key], field, f"{path}.{key}")
+    if is_closed(schema):
+        for key in value.keys() - properties.keys():
+            yield Finding(f"{path}.{key}", value[key], UNKNOWN_FIELD, _known_fields(key, properties, value))
     others = schema.get("additionalProperties")
     if isinstance(others, dict):
         for key, item in value.items():
             if item is not None:
                 yield from _check(item, others, f"{path}[{key}]")
+
+
+def _known_fields(key: Any, properties: Schema, value: dict[str, Any]) -> str:
+    """Return the remedy for a field that does not exist: the nearest that does, of those not written yet."""
+    free = {name.lower(): name for name in properties if name not in value}
+    if isinstance(key, str) and len(key) <= MAX_LENGTH:
+        near = difflib.get_close_matches(key.lower(), free, n=1)
+        if near:
+            return f"write {free[near[0]]}"
+    listed = f"write one of {', '.join(sorted(properties))}"
+    return f"remove it, or {listed}" if len(properties) <= _LISTED_FIELDS else "remove it"
 
 
 def _list(value: list[Any], schema: Schema, path: str) -> Iterator[Finding]:
@@ -209,13 +150,8 @@ def _list(value: list[Any], schema: Schema, path: str) -> Iterator[Finding]:
 
 
 def _bounds(value: float, schema: Schema, path: str) -> Iterator[Finding]:
-    low, high = _limits(schema)
+    low, high = limits(schema)
     if value < low:
         yield Finding(path, value, f"must be {low} or more", f"write {low} or a larger number")
     elif value > high:
         yield Finding(path, value, f"must be {high} or less", f"write {high} or a smaller number")
-
-
-def _limits(schema: Schema) -> tuple[int, int]:
-    most = _INT64_MAX if schema.get("format") == "int64" else _INT32_MAX
-    return schema.get("minimum", -most - 1), schema.get("maximum", most)

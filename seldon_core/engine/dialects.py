@@ -53,7 +53,14 @@ def routing_text(routing: Mapping[str, int]) -> str:
 
 
 class SeldonDialect:
-    """The seldon protocol: an answer is a request, and everything is said in the message's meta."""
+    """The seldon protocol: an answer is a request, and everything is said in the message's meta.
+
+    Attributes:
+        shows_routing: whether answers say which branches were taken.
+    """
+
+    def __init__(self, *, shows_routing: bool = True) -> None:
+        self.shows_routing = shows_routing
 
     def request(self, message: Message) -> Message:
         """Any message can be sent to any node."""
@@ -88,7 +95,8 @@ class SeldonDialect:
         """
         if not answers and not routing:
             return message
-        body = with_merged_meta(message.body, answers, puid=puid, routing=routing, request_path=images)
+        shown = routing if self.shows_routing else {}
+        body = with_merged_meta(message.body, answers, puid=puid, routing=shown, request_path=images)
         return Message(body, message.headers, message.status)
 
 
@@ -119,6 +127,8 @@ class V2Dialect(SeldonDialect):
 
     def finish(self, message: Message, answers: Answers, puid: str, routing: Routing, images: Images) -> Message:
         """The routing is a parameter."""
+        if not self.shows_routing:
+            return message
         try:
             length = _header_length(message)
         except MessageError:
@@ -162,6 +172,8 @@ class TensorflowDialect(SeldonDialect):
 
     def finish(self, message: Message, answers: Answers, puid: str, routing: Routing, images: Images) -> Message:
         """The routing is a header."""
+        if not self.shows_routing:
+            return message
         header = (ROUTING_HEADER, routing_text(routing).encode())
         return Message(message.body, [*message.headers, header], message.status)
 

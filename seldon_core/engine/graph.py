@@ -149,6 +149,9 @@ class _Builder:
             return None
         name = self._name(raw, path)
         self._check_known(raw, path)
+        if raw.get("logger"):
+            rule = "logging of payloads is not served by this version"
+            self._refuse(f"{path}.logger", raw["logger"], rule, "remove it")
         built_in = self._built_in(raw, path)
         children = self._children(raw, path, depth)
         if built_in is not None:

@@ -1,5 +1,7 @@
 """What the engine counts: requests served, and calls of the graph's nodes."""
 
+from http import HTTPStatus
+
 from seldon_core.telemetry.metrics import Family, Histogram, Registry
 from seldon_core.telemetry.process import render_process_metrics
 
@@ -8,8 +10,10 @@ CLIENT = "seldon_api_executor_client_requests_seconds"
 SERVER_LABELS = ("deployment_name", "predictor_name", "predictor_version", "service", "method", "code")
 CLIENT_LABELS = (*SERVER_LABELS, "model_name", "model_image", "model_version")
 
-# Codes of what has no status: the caller went away before there was an answer.
+# Code of what has no status: the caller went away before there was an answer.
 CALLER_GONE = 499
+# Whatever else a component makes up is counted by its first digit, so that codes stay few.
+CODES = frozenset({*map(int, HTTPStatus), CALLER_GONE})
 
 
 class ByCode:
@@ -27,7 +31,9 @@ class ByCode:
         """Count one request."""
         histogram = self._bound.get(code)
         if histogram is None:
-            histogram = self._bound[code] = self._family.labels(*self._before, str(code), *self._after)
+            shown = str(code) if code in CODES else f"{code // 100}xx"
+            histogram = self._family.labels(*self._before, shown, *self._after)
+            self._bound[code] = histogram
         histogram.observe(seconds)
 
 
@@ -38,6 +44,8 @@ class EngineMetrics:
         registry: where they are rendered.
         predictions: the requests to the prediction routes.
         feedbacks: the requests to the feedback routes.
+        statuses: the questions how the graph or one of its nodes is.
+        metadata: the questions what they are.
     """
 
     def __init__(self, deployment: str, predictor: str, version: str) -> None:
@@ -52,6 +60,8 @@ class EngineMetrics:
         self.registry.collect("process", render_process_metrics)
         self.predictions = ByCode(server, (*self._common, "predictions", "post"))
         self.feedbacks = ByCode(server, (*self._common, "feedback", "post"))
+        self.statuses = ByCode(server, (*self._common, "status", "get"))
+        self.metadata = ByCode(server, (*self._common, "metadata", "get"))
 
     def calls(self, node: str, path: str, image: str) -> ByCode:
         """The calls of one node on one path."""

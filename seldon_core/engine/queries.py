@@ -17,7 +17,6 @@ from seldon_core.transport.http_client import ExchangeError, Pool, Response
 from seldon_core.transport.http_server import Reply, Request
 
 JSON = (b"content-type", b"application/json")
-NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 METADATA_PATH = "/metadata"
 STATUS_PATH = "/health/status"
 
@@ -94,7 +93,7 @@ class Queries:
             return
         failed = [] if 200 <= response.status < 300 else [(FAILED_NODE, name.encode())]
         reply.disconnected = None
-        reply.send(response.status, [*relayed(response.headers), NO_SNIFFING, *failed], response.body)
+        reply.send(response.status, [*relayed(response.headers), *failed], response.body)
 
     async def _ask_graph(self, request: Request, reply: Reply) -> None:
         failures: list[QueryError] = []
@@ -108,7 +107,7 @@ class Queries:
             return
         found = {name: task.result() for name, task in tasks.items()}
         reply.disconnected = None
-        reply.send(200, [JSON, NO_SNIFFING], msgspec.json.encode(graph_metadata(self._name, self._root, found)))
+        reply.send(200, [JSON], msgspec.json.encode(graph_metadata(self._name, self._root, found)))
 
     async def _metadata(self, name: str, request: Request) -> dict[str, Any]:
         response = await self._get(name, METADATA_PATH, request)
@@ -150,7 +149,7 @@ class Queries:
         info = f"node {error.node!r}: {error}" if error.node else str(error)
         failed = [(FAILED_NODE, error.node.encode())] if error.node else []
         reply.disconnected = None
-        reply.send(error.status, [JSON, NO_SNIFFING, *failed], self._dialect.error_body(error.status, info))
+        reply.send(error.status, [JSON, *failed], self._dialect.error_body(error.status, info))
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

@@ -1,9 +1,10 @@
 """The engine's routes over REST."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from seldon_core.engine.errors import JSON, error_body
+from seldon_core.engine.face import Face
 from seldon_core.engine.readiness import Readiness
 from seldon_core.telemetry.metrics import CONTENT_TYPE, Registry
 from seldon_core.transport.http_server import Handler, Reply, Request
@@ -20,6 +21,8 @@ class Router:
         routes: Mapping[str, Route],
         named: Callable[[str], Route | None] = lambda _: None,
         render_body: Callable[[int, str], bytes] = error_body,
+        face: Face | None = None,
+        plain: Container[str] = (),
     ) -> None:
         """Make it.
 
@@ -27,15 +30,19 @@ class Router:
             routes: of the fixed paths.
             named: finds the route of any other path.
             render_body: gives the body of an error.
+            face: what answers carry, if they carry anything.
+            plain: the paths whose answers do not.
         """
         self._routes = routes
         self._named = named
         self._render_body = render_body
+        self._face = face
+        self._plain = plain
 
     def find(self, request: Request) -> Handler | None:
         """The handler of a request, None when there is none."""
         route = self._routes.get(request.path) or self._named(request.path) or {}
-        return route.get(request.method) or route.get(None)
+        return _handler(route, request.method)
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Hand the request to its handler, or answer that there is none."""
@@ -43,13 +50,26 @@ class Router:
         if route is None:
             reply.send(404, JSON, self._render_body(404, f"there is nothing at {request.path}"))
             return
-        handler = route.get(request.method) or route.get(None)
-        if handler is None:
-            allowed = ", ".join(method for method in route if method)
-            info = f"{request.path} takes {allowed}, not {request.method}"
+        face = self._face if request.path not in self._plain else None
+        handler = _handler(route, request.method)
+        if handler is None and not (face is not None and request.method == "OPTIONS"):
+            methods = [method for method in route if method]
+            allowed = ", ".join(methods if face is None else [*methods, "OPTIONS"])
+            info = f"{request.path} takes {', '.join(methods)}, not {request.method}"
             reply.send(405, [*JSON, (b"allow", allowed.encode())], self._render_body(405, info))
             return
+        if face is not None:
+            face.dress(request, reply)
+            if handler is None:
+                face.preflight(filter(None, route), reply)
+                return
+        assert handler is not None
         handler(request, reply)
+
+
+def _handler(route: Route, method: str) -> Handler | None:
+    """The handler of a method; HEAD is answered as GET, the server leaves the body out."""
+    return route.get(method) or route.get(None) or (route.get("GET") if method == "HEAD" else None)
 
 
 def engine_routes(ready: Handler, metrics: Handler, metrics_path: str) -> dict[str, Route]:

@@ -3,11 +3,15 @@
 import asyncio
 import logging
 import signal
+import sys
 
+from seldon_core.engine.access_log import AccessLog
 from seldon_core.engine.components import Endpoint
 from seldon_core.engine.config import Predictor, buffered_bytes
 from seldon_core.engine.dialects import DIALECTS
+from seldon_core.engine.documents import Documents
 from seldon_core.engine.errors import render_error, render_error_of
+from seldon_core.engine.face import Face
 from seldon_core.engine.flags import Flags
 from seldon_core.engine.graph import Step
 from seldon_core.engine.metrics import EngineMetrics
@@ -15,7 +19,7 @@ from seldon_core.engine.orchestrator import Orchestrator
 from seldon_core.engine.queries import Queries
 from seldon_core.engine.readiness import AcceptsRequests, Readiness, reports_health
 from seldon_core.engine.rest import ReadinessHandler, Router, engine_routes, metrics_handler
-from seldon_core.engine.routes import protocol_routes
+from seldon_core.engine.routes import Handlers, protocol_routes
 from seldon_core.transport.http_client import Pool
 from seldon_core.transport.http_server import HTTPServer
 from seldon_core.transport.limits import Budget, Limits
@@ -36,7 +40,7 @@ class Service:
         self._budget = Budget(buffered_bytes())
         self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version)
         steps = [step for node in predictor.root.nodes() for step in node.own_steps() if step.function is None]
-        dialect = DIALECTS[flags.protocol]()
+        dialect = DIALECTS[flags.protocol](shows_routing=flags.routing_injection)
         limits = Limits(body_bytes=predictor.body_bytes)
         addresses = {(step.host, step.port) for step in steps}
         self._pools = {address: Pool(*address, limits=limits, budget=self._budget) for address in addresses}
@@ -56,10 +60,18 @@ class Service:
         path = flags.prometheus_path
         ready = ReadinessHandler(self._readiness)
         queries = Queries(flags.predictor, predictor.root, self._pools, dialect, predictor.timeout)
-        routes, named = protocol_routes(flags.protocol, orchestrator, queries, ready)
-        router = Router({**routes, **engine_routes(ready, show_metrics, path)}, named, dialect.error_body)
+        face = Face(flags.sdep, flags.namespace, flags.cors_origins, flags.cors_headers, orchestrator.puids)
+        documents = Documents(flags.protocol, flags.sdep, flags.namespace)
+        handlers = Handlers(
+            orchestrator, queries, ready, documents.page, documents.document, face, metrics=self._metrics
+        )
+        routes, named = protocol_routes(flags.protocol, handlers)
+        plain = engine_routes(ready, show_metrics, path)
+        router = Router({**routes, **plain}, named, dialect.error_body, face, plain)
+        self._access_log = AccessLog(sys.stdout.fileno()) if flags.access_log else None
+        handler = router if self._access_log is None else self._access_log.logged(router)
         self._server = HTTPServer(
-            router,
+            handler,
             limits=limits,
             budget=self._budget,
             render_error=render_error_of(dialect.error_body),
@@ -97,6 +109,8 @@ class Service:
         await self._metrics_server.drain(0)
         for pool in self._pools.values():
             pool.close()
+        if self._access_log is not None:
+            self._access_log.flush()
         return cut
 
 

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 Headers = Sequence[tuple[bytes, bytes]]
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+# Stands for the status of an answer that was never sent, as proxies write it into their logs.
+CALLER_GONE = 499
 # These answers have no body, whatever a handler says.
 BODYLESS = frozenset({*range(100, 200), 204, 304})
 
@@ -151,18 +153,40 @@ class Reply:
     Attributes:
         disconnected: called when the caller goes away before the answer was complete; set it to be told.
         resumed: called when the answer is no longer `paused`; set it to be told.
+        further: headers that the answer gets beside those that it is sent with.
         gone: whether the caller has gone away.
         begun: whether an answer in pieces was begun.
     """
 
-    __slots__ = ("_connection", "begun", "disconnected", "gone", "resumed")
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_observers",
+        "_written",
+        "begun",
+        "disconnected",
+        "further",
+        "gone",
+        "resumed",
+    )
 
     def __init__(self, connection: Answering) -> None:
         self._connection: Answering | None = connection
         self.disconnected: Callable[[], None] | None = None
         self.resumed: Callable[[], None] | None = None
+        self.further: Headers = ()
         self.gone = False
         self.begun = False
+        # Of the answer, for those who are told of its end.
+        self._observers: list[Observer] | None = None
+        self._head: tuple[int, Headers] = (CALLER_GONE, ())
+        self._written = 0
+
+    def observe(self, observer: "Observer") -> None:
+        """Be told, once, when the answer has ended; its status is `CALLER_GONE` where none was sent."""
+        if self._observers is None:
+            self._observers = []
+        self._observers.append(observer)
 
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer.
@@ -182,8 +206,13 @@ class Reply:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
+        if self.further:
+            headers = (*headers, *self.further)
         connection.answer(status, headers, body)
         self._connection = None
+        if self._observers is not None:
+            self._head, self._written = (status, headers), len(body)
+            self._over()
 
     def begin(self, status: int, headers: Headers, length: int | None = None) -> None:
         """Send the head of an answer whose body follows in pieces.
@@ -202,8 +231,11 @@ class Reply:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
+        if self.further:
+            headers = (*headers, *self.further)
         connection.begin(status, headers, length)
         self.begun = True
+        self._head = status, headers
 
     def write(self, piece: bytes) -> None:
         """Send a piece of the body.
@@ -214,6 +246,7 @@ class Reply:
         """
         if (connection := self._begun()) is not None:
             connection.piece(piece)
+            self._written += len(piece)
 
     def end(self) -> None:
         """The body is complete. A body shorter than announced is cut off instead.
@@ -224,6 +257,7 @@ class Reply:
         if (connection := self._begun()) is not None:
             self._connection = None
             connection.end()
+            self._over()
 
     def cut_off(self) -> None:
         """Give up in the middle of the body; the caller sees that it is not complete.
@@ -234,6 +268,7 @@ class Reply:
         if (connection := self._begun()) is not None:
             self._connection = None
             connection.cut_off()
+            self._over()
 
     @property
     def paused(self) -> bool:
@@ -253,6 +288,14 @@ class Reply:
         self._connection = None
         if self.disconnected is not None:
             self.disconnected()
+        self._over()
+
+    def _over(self) -> None:
+        observers, self._observers = self._observers, None
+        for observer in observers or ():
+            observer(*self._head, self._written)
 
 
 Handler = Callable[[Request, Reply], None]
+# Told of an answer's status, headers and length in bytes.
+Observer = Callable[[int, Headers, int], None]

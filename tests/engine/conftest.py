@@ -29,10 +29,13 @@ def run_engine() -> RunEngine:
     """Run an engine on free ports, as long as the context lasts."""
 
     @contextlib.asynccontextmanager
-    async def run_engine(graph: dict[str, Any], *flags: str, **predictor: Any) -> AsyncIterator[Service]:
+    async def run_engine(
+        graph: dict[str, Any], *flags: str, environ: dict[str, str] | None = None, **predictor: Any
+    ) -> AsyncIterator[Service]:
         raw = {"name": "main", "graph": graph, "labels": {"version": "v7"}, **predictor}
         argv = [*REQUIRED, "--http_port=0", "--metrics_port=0", "--graceful_timeout=0", *flags]
-        service = Service(parse_flags(argv, {}), read_predictor(raw, {}))
+        parsed = parse_flags(argv, environ or {})
+        service = Service(parsed, read_predictor(raw, {}, parsed.protocol))
         await service.start()
         try:
             yield service

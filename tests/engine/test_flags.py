@@ -118,3 +118,46 @@ def test_all_mistakes_are_named_at_once() -> None:
 def test_help_names_every_flag() -> None:
     for name in FLAGS:
         assert f"--{name} " in usage()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--log_work_buffer_size 10000 --log_write_timeout_ms 2000 --logger_workers 10",
+        "--hostname h --config c --debug --kafka_workers 4 --kafka_auto_commit",
+        "--kafka_broker= --kafka_full_graph=false --log_kafka_topic=",
+    ],
+)
+def test_flags_of_the_reference_that_ask_for_nothing_are_accepted(words: str) -> None:
+    parse_flags([*REQUIRED, *words.split()], {})
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "said"),
+    [
+        ("--kafka_broker b", {}, "--kafka_broker: 'b': Kafka is not served by this version; leave the flag out"),
+        ("--kafka_full_graph", {}, "--kafka_full_graph: 'true': Kafka is not served by this version"),
+        ("--log_kafka_topic t", {}, "logging of payloads is not served by this version"),
+        ("--logger_workers x", {}, "--logger_workers: 'x': must be a whole number"),
+        ("--workers 0", {}, "--workers: '0': must be a number of processes from 1 to 64"),
+        ("", {"SELDON_ENGINE_WORKERS": "many"}, "SELDON_ENGINE_WORKERS: 'many': must be a number of processes"),
+        ("", {"SELDON_ACCESS_LOG": "maybe"}, "SELDON_ACCESS_LOG: 'maybe': must be true or false"),
+        ("", {"SELDON_ENABLE_ROUTING_INJECTION": "x"}, "SELDON_ENABLE_ROUTING_INJECTION: 'x': must be true or false"),
+        ("", {"SELDON_CERT_MOUNT_PATH": "/certs"}, "SELDON_CERT_MOUNT_PATH: '/certs': TLS is not served"),
+        ("", {"CORS_ALLOWED_ORIGINS": "a\r\nb"}, "CORS_ALLOWED_ORIGINS: 'a\\r\\nb': must be the value of a header"),
+    ],
+)
+def test_what_is_not_served_is_refused_by_name(words: str, environ: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_flags([*REQUIRED, *words.split()], environ)
+    assert len(refused.value.problems) == 1
+    assert said in refused.value.problems[0]
+
+
+def test_the_environment_gives_defaults_that_flags_override() -> None:
+    environ = {"SELDON_ENGINE_WORKERS": "3", "SELDON_ACCESS_LOG": "true", "SELDON_ENABLE_ROUTING_INJECTION": "false"}
+    flags = parse_flags(REQUIRED, environ)
+    assert (flags.workers, flags.access_log, flags.routing_injection) == (3, True, False)
+    flags = parse_flags([*REQUIRED, "--workers=2", "--access_log=false"], environ)
+    assert (flags.workers, flags.access_log) == (2, False)
+    assert (parse_flags(REQUIRED, {}).workers, parse_flags(REQUIRED, {}).access_log) == (1, False)

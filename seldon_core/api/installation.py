@@ -17,11 +17,15 @@ class Installation:
         engine_ports: What the engine listens on: HTTP, gRPC and metrics.
         kubernetes: The types of the cluster's Kubernetes; None where they are not known, and those that are part of
             this package stand in for them.
+        ingress: Whether requests from outside are routed; None where it is not known.
+        keda: Whether KEDA acts on ScaledObjects; None where it is not known.
     """
 
     servers: Mapping[str, frozenset[str]] = field(default_factory=lambda: c.PREPACKAGED_SERVERS)
     engine_ports: tuple[int, ...] = c.ENGINE_PORTS
     kubernetes: KubernetesTypes | None = None
+    ingress: bool | None = None
+    keda: bool | None = None
 
     def protocols(self, implementation: str) -> frozenset[str] | None:
         """Return the protocols that a prepackaged server speaks; None for one that is not configured.

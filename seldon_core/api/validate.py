@@ -87,7 +87,7 @@ def _check_spec(spec: dict[str, Any], obj: dict[str, Any], installation: Install
     # The API server appends five characters to generateName.
     name = as_text(metadata.get("name")) or f"{as_text(metadata.get('generateName'))}-----"
     yield from check_collisions(name, predictors)
-    yield from check_support(spec, metadata, predictors)
+    yield from check_support(spec, predictors)
 
 
 def _check_shapes(spec: dict[str, Any], predictors: list[Predictor], obj: Any) -> Iterator[Finding]:

@@ -154,6 +154,8 @@ class Config:
         return Installation(
             servers={name: frozenset(protocols) for name, protocols in self.servers.items()},
             engine_ports=(self.engine_http_port, self.engine_grpc_port, self.engine_metrics_port),
+            ingress=self.gateway_enabled or self.istio_enabled or self.ambassador_enabled,
+            keda=self.keda_enabled,
         )
 
     def server_image(self, implementation: str, protocol: str) -> str:

@@ -18,7 +18,7 @@ from .security import pod_contexts, restricted
 from .services import is_headless, predictor_ports, service
 from .shutdown import DEFAULT_GRACE_SECONDS, shutdown, sleep_before_stop
 from .storage import MODEL_PATH, with_model
-from .volumes import PODINFO, with_mounts, with_volume
+from .volumes import PODINFO, with_volume
 
 Object = dict[str, Any]
 
@@ -160,7 +160,7 @@ def _container(sdep: Object, predictor: Object, name: str, config: Config) -> Ob
         container["env"] = [*own, *missing(own, _v2_env(sdep, predictor, container["name"], number, config))]
     elif not written.get("args"):
         container["args"] = _arguments(sdep, predictor, number, config)
-    return with_mounts(container, [{"name": c.PODINFO_VOLUME, "mountPath": c.PODINFO_PATH}])
+    return container
 
 
 def _endpoint(sdep: Object, predictor: Object, config: Config, *, grpc: bool) -> str:

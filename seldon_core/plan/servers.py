@@ -1,6 +1,7 @@
 """What a prepackaged server adds to the container of its graph node: image, arguments, environment and probes."""
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from seldon_core.api.defaults import port_named
 from seldon_core.api.objects import as_list, as_map, as_number, as_text, is_true
 
 from .config import Config
-from .env import compact_json, parameters_json
+from .env import parameters_json
 from .security import generated_context
 from .storage import MODEL_PATH, env_from
 
@@ -219,7 +220,7 @@ def _mlserver_env(sdep: Object, node: Object) -> dict[str, str]:
     env = {
         "MLSERVER_MODEL_IMPLEMENTATION": _MLSERVER_RUNTIMES.get(implementation, ""),
         "MLSERVER_MODEL_VERSION": "v1",
-        "TEMPO_RUNTIME_OPTIONS": compact_json({"k8s_options": kubernetes}),
+        "TEMPO_RUNTIME_OPTIONS": json.dumps({"k8s_options": kubernetes}),
     }
     if implementation == "HUGGINGFACE_SERVER":
         env |= {"MLSERVER_PARALLEL_WORKERS": "0", "XDG_CACHE_HOME": "/opt/mlserver"}

@@ -19,11 +19,7 @@ C0 = f"{POD}.spec.containers[0]"
 def found(obj: Any, severity: str, installation: Installation | None = None) -> list[Finding]:
     """Errors or warnings of the rules; what this version does not serve is refused beside that."""
     findings = validate(obj, None, installation) if installation else validate(obj)
-    return [
-        finding
-        for finding in findings
-        if finding.severity == severity and UNSERVED not in finding.rule and "does not split" not in finding.rule
-    ]
+    return [finding for finding in findings if finding.severity == severity and UNSERVED not in finding.rule]
 
 
 def paths(obj: Any, severity: str = "error") -> list[str]:

@@ -12,7 +12,6 @@ from tests.api.samples import (
     pod_of,
     predictor,
     sdep,
-    two,
 )
 from tests.api.verdicts import errors, warnings
 
@@ -206,12 +205,6 @@ def test_the_message_says_what_to_write(obj: Object, expected: str) -> None:
                 f'{P0}.graph.endpoint.service_host: "0.0.0.0": is ignored; remove it',
             ],
             id="endpoint",
-        ),
-        pytest.param(
-            two(),
-            ["spec.predictors: this version does not split requests between predictors; "
-             "send requests to the Service of one of them"],
-            id="two-predictors",
         ),
         pytest.param(
             pod_of(container(env=[{"name": "A", "value": value} for value in "12"])),

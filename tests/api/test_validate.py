@@ -379,7 +379,6 @@ def test_everything_is_reported_at_once_and_in_order() -> None:
         ("error", "spec.predictors[1].traffic"),
         ("error", "spec.protocol"),
         ("warning", "spec.name"),
-        ("warning", "spec.predictors"),
     ]
 
 

@@ -17,6 +17,7 @@ from seldon_core.engine.config import (
 )
 from seldon_core.engine.flags import UsageError, parse_flags, usage
 from seldon_core.engine.service import serve
+from seldon_core.engine.workers import serve_in_workers
 
 USAGE_ERROR = 2
 PROGRAM = "seldon-core engine"
@@ -53,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
     gc.collect()
     gc.freeze()
     try:
-        return uvloop.run(serve(flags, predictor))
+        return serve_in_workers(flags, predictor) if flags.workers > 1 else uvloop.run(serve(flags, predictor))
     except OSError as error:
         sys.stderr.write(f"{PROGRAM}: cannot listen on port {flags.http_port} or {flags.metrics_port}: {error}\n")
         return 1

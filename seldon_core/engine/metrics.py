@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from seldon_core.telemetry.metrics import Family, Histogram, Registry
 from seldon_core.telemetry.process import render_process_metrics
+from seldon_core.telemetry.shared import SharedNumbers
 
 SERVER = "seldon_api_executor_server_requests_seconds"
 CLIENT = "seldon_api_executor_client_requests_seconds"
@@ -48,8 +49,14 @@ class EngineMetrics:
         metadata: the questions what they are.
     """
 
-    def __init__(self, deployment: str, predictor: str, version: str) -> None:
-        self.registry = Registry()
+    def __init__(self, deployment: str, predictor: str, version: str, numbers: SharedNumbers | None = None) -> None:
+        """Make them.
+
+        Args:
+            deployment, predictor, version: what is served.
+            numbers: where they are counted when several processes serve it.
+        """
+        self.registry = Registry(numbers)
         self._common = (deployment, predictor, version)
         server = self.registry.histogram(
             SERVER, "Requests served, by status code.", SERVER_LABELS, summary=f"{SERVER}_summary"
@@ -57,7 +64,9 @@ class EngineMetrics:
         self._client = self.registry.histogram(
             CLIENT, "Calls of the graph's nodes, by status code.", CLIENT_LABELS, summary=f"{CLIENT}_summary"
         )
-        self.registry.collect("process", render_process_metrics)
+        self.registry.collect(
+            "process", lambda: render_process_metrics(pids=() if numbers is None else numbers.processes())
+        )
         self.predictions = ByCode(server, (*self._common, "predictions", "post"))
         self.feedbacks = ByCode(server, (*self._common, "feedback", "post"))
         self.statuses = ByCode(server, (*self._common, "status", "get"))

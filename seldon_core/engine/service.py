@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
+from dataclasses import dataclass
 
 from seldon_core.engine.access_log import AccessLog
 from seldon_core.engine.components import Endpoint
@@ -20,11 +22,28 @@ from seldon_core.engine.queries import Queries
 from seldon_core.engine.readiness import AcceptsRequests, Readiness, reports_health
 from seldon_core.engine.rest import ReadinessHandler, Router, engine_routes, metrics_handler
 from seldon_core.engine.routes import Handlers, protocol_routes
+from seldon_core.telemetry.shared import SharedNumbers
 from seldon_core.transport.http_client import Pool
 from seldon_core.transport.http_server import HTTPServer
 from seldon_core.transport.limits import Budget, Limits
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a process among several that serve the same predictor.
+
+    Attributes:
+        http, metrics: the sockets that all of them listen on.
+        numbers: where it counts.
+        parent: a file descriptor that can be read once the parent has gone.
+    """
+
+    http: socket.socket
+    metrics: socket.socket
+    numbers: SharedNumbers
+    parent: int
 
 
 class Service:
@@ -34,11 +53,19 @@ class Service:
         http_port, metrics_port: what is listened on, once it is started.
     """
 
-    def __init__(self, flags: Flags, predictor: Predictor) -> None:
-        """Make it, inside the event loop that it is to run on."""
+    def __init__(self, flags: Flags, predictor: Predictor, place: Place | None = None) -> None:
+        """Make it, inside the event loop that it is to run on.
+
+        Args:
+            flags: the command line.
+            predictor: what is served.
+            place: of this process among several that share the ports.
+        """
         self._flags = flags
-        self._budget = Budget(buffered_bytes())
-        self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version)
+        self._place = place
+        self._budget = Budget(buffered_bytes() // flags.workers)
+        numbers = None if place is None else place.numbers
+        self._metrics = EngineMetrics(flags.sdep, flags.predictor, predictor.version, numbers)
         steps = [step for node in predictor.root.nodes() for step in node.own_steps() if step.function is None]
         dialect = DIALECTS[flags.protocol](shows_routing=flags.routing_injection)
         limits = Limits(body_bytes=predictor.body_bytes)
@@ -91,8 +118,12 @@ class Service:
         Raises:
             OSError: one of them cannot be listened on.
         """
-        self.http_port = await self._server.start(None, self._flags.http_port)
-        self.metrics_port = await self._metrics_server.start(None, self._flags.metrics_port)
+        if self._place is None:
+            self.http_port = await self._server.start(None, self._flags.http_port)
+            self.metrics_port = await self._metrics_server.start(None, self._flags.metrics_port)
+        else:
+            self.http_port = await self._server.listen(self._place.http)
+            self.metrics_port = await self._metrics_server.listen(self._place.metrics)
         log.info("serving on port %d, metrics on port %d", self.http_port, self.metrics_port)
 
     async def stop(self) -> int:
@@ -114,8 +145,13 @@ class Service:
         return cut
 
 
-async def serve(flags: Flags, predictor: Predictor) -> int:
+async def serve(flags: Flags, predictor: Predictor, place: Place | None = None) -> int:
     """Run an engine until SIGTERM or SIGINT.
+
+    Args:
+        flags: the command line.
+        predictor: what is served.
+        place: of this process among several that share the ports; it also ends when its parent does.
 
     Returns:
         The exit code: 0, or 1 when requests in flight had to be cut off.
@@ -127,9 +163,13 @@ async def serve(flags: Flags, predictor: Predictor) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(flags, predictor)
+    if place is not None:
+        loop.add_reader(place.parent, stop.set)
+    service = Service(flags, predictor, place)
     await service.start()
     await stop.wait()
+    if place is not None:
+        loop.remove_reader(place.parent)
     cut = await service.stop()
     if cut:
         log.warning("cut off %d connections after the graceful timeout of %g s", cut, flags.graceful_timeout)

@@ -11,7 +11,7 @@ Count from one thread only (that of the event loop): additions on plain numbers 
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
@@ -65,38 +65,53 @@ class Gauge:
 
 
 class Histogram:
-    """How many observations fell into which bucket, and their sum."""
+    """How many observations fell into which bucket, and their sum.
 
-    __slots__ = ("bounds", "counts", "sum")
+    Attributes:
+        bounds: upper bounds of the buckets; one without a bound follows.
+        cells: the number of observations in each bucket, and at the end the sum of all.
+    """
 
-    def __init__(self, bounds: Sequence[float] = DEFAULT_BUCKETS) -> None:
+    __slots__ = ("bounds", "cells")
+
+    def __init__(self, bounds: Sequence[float] = DEFAULT_BUCKETS, cells: MutableSequence[float] | None = None) -> None:
         self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
+        self.cells: MutableSequence[float] = [0.0] * (len(bounds) + 2) if cells is None else cells
 
     def observe(self, value: float) -> None:
         """Count `value`; a bucket holds the values up to and including its bound."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+        cells = self.cells
+        cells[bisect_left(self.bounds, value)] += 1
+        cells[-1] += value
 
     @property
     def count(self) -> int:
         """Number of observations."""
-        return sum(self.counts)
+        return int(sum(self.cells[:-1]))
 
     def samples(self) -> Iterator[Sample]:
         """What is shown of it: cumulative buckets, count and sum."""
-        for bound, count in zip((*self.bounds, float("inf")), accumulate(self.counts), strict=True):
+        for bound, count in zip((*self.bounds, float("inf")), accumulate(self.cells[:-1]), strict=True):
             yield "_bucket", (("le", _number(bound)),), count
         yield from self.totals()
 
     def totals(self) -> Iterator[Sample]:
         """Count and sum alone, which is what a summary without quantiles shows."""
         yield "_count", (), self.count
-        yield "_sum", (), self.sum
+        yield "_sum", (), self.cells[-1]
 
 
 M = TypeVar("M", bound=Metric)
+
+
+class Numbers(Protocol):
+    """Numbers that several processes count on, each on its own."""
+
+    def take(self, name: str, values: tuple[str, ...], count: int) -> MutableSequence[float]:
+        """Where this process counts: `count` numbers for a metric and its label values."""
+
+    def totals(self, name: str) -> Mapping[tuple[str, ...], MutableSequence[float]]:
+        """The sums over all processes, by label values."""
 
 
 class Family(Generic[M]):
@@ -105,7 +120,15 @@ class Family(Generic[M]):
     The number of metrics is the number of different label values ever bound: bind only what is bounded.
     """
 
-    def __init__(self, name: str, help_text: str, kind: str, labels: Sequence[str], make: Callable[[], M]) -> None:
+    def __init__(
+        self,
+        name: str,
+        help_text: str,
+        kind: str,
+        labels: Sequence[str],
+        make: Callable[[tuple[str, ...]], M],
+        totals: Callable[[], Mapping[tuple[str, ...], M]] | None = None,
+    ) -> None:
         if not _METRIC_NAME.match(name):
             raise ValueError(f"{name!r} is not a metric name")
         for label in labels:
@@ -117,6 +140,11 @@ class Family(Generic[M]):
         self.label_names = tuple(labels)
         self.metrics: dict[tuple[str, ...], M] = {}
         self._make = make
+        self._totals = totals
+
+    def shown(self) -> Mapping[tuple[str, ...], M]:
+        """What is rendered: the metrics, or their sums over all processes that share them."""
+        return self.metrics if self._totals is None else self._totals()
 
     def labels(self, *values: str) -> M:
         """The metric of these label values, in the order of the label names; made when it is new."""
@@ -124,23 +152,29 @@ class Family(Generic[M]):
         if metric is None:
             if len(values) != len(self.label_names):
                 raise ValueError(f"{self.name} has the labels {self.label_names}, got the values {values}")
-            metric = self.metrics[values] = self._make()
+            metric = self.metrics[values] = self._make(values)
         return metric
 
 
 class Registry:
     """The metric families of a process, in the order in which they were made."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers | None = None) -> None:
+        """Make it.
+
+        Args:
+            numbers: where histograms are counted when several processes share the registry; each renders the sums.
+        """
+        self._numbers = numbers
         self._shown: dict[str, Callable[[], str]] = {}
 
     def counter(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Family[Counter]:
         """Add a family of counters; by convention the name ends in `_total`."""
-        return self._add(Family(name, help_text, "counter", labels, Counter))
+        return self._add(Family(name, help_text, "counter", labels, lambda _: Counter()))
 
     def gauge(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Family[Gauge]:
         """Add a family of gauges."""
-        return self._add(Family(name, help_text, "gauge", labels, Gauge))
+        return self._add(Family(name, help_text, "gauge", labels, lambda _: Gauge()))
 
     def histogram(
         self,
@@ -161,7 +195,19 @@ class Registry:
             summary: name under which count and sum are shown once more, as a summary without quantiles.
         """
         bounds = tuple(buckets)
-        family = self._add(Family(name, help_text, "histogram", labels, lambda: Histogram(bounds)))
+        numbers = self._numbers
+        if numbers is None:
+            family = Family(name, help_text, "histogram", labels, lambda _: Histogram(bounds))
+        else:
+            family = Family(
+                name,
+                help_text,
+                "histogram",
+                labels,
+                lambda values: Histogram(bounds, numbers.take(name, values, len(bounds) + 2)),
+                lambda: {values: Histogram(bounds, cells) for values, cells in numbers.totals(name).items()},
+            )
+        self._add(family)
         if summary is not None:
             self._show(summary, lambda: _render(family, name=summary, kind="summary", sample=Histogram.totals))
         return family
@@ -191,7 +237,7 @@ class Registry:
 
 def _render(family: Family[M], *, name: str, kind: str, sample: Callable[[M], Iterator[Sample]] | None = None) -> str:
     lines = [f"# HELP {name} {family.help_text.translate(_HELP_ESCAPES)}\n# TYPE {name} {kind}\n"]
-    for values, metric in family.metrics.items():
+    for values, metric in family.shown().items():
         bound = tuple(zip(family.label_names, values, strict=True))
         for suffix, further, value in sample(metric) if sample else metric.samples():
             lines.append(f"{name}{suffix}{_labels(bound + further)} {_number(value)}\n")

@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "Upload",
     "UploadReceiver",
+    "listening_socket",
     "plain_text_error",
 ]
 
@@ -77,8 +78,15 @@ class HTTPServer:
         Raises:
             OSError: the address cannot be listened on.
         """
+        return await self.listen(listening_socket(host, port))
+
+    async def listen(self, sock: socket.socket) -> int:
+        """Accept connections on a socket that listens already, and may do so in several processes.
+
+        Returns:
+            The port that is listened on.
+        """
         loop = asyncio.get_running_loop()
-        sock = _listening_socket(host, port)
         self._listener = await loop.create_server(lambda: ServerConnection(self), sock=sock, backlog=1024)
         self._sweep()
         return int(sock.getsockname()[1])
@@ -126,7 +134,8 @@ class HTTPServer:
         self._sweeper = asyncio.get_running_loop().call_later(interval, self._sweep)
 
 
-def _listening_socket(host: str | None, port: int) -> socket.socket:
+def listening_socket(host: str | None, port: int) -> socket.socket:
+    """A socket that listens; arguments and errors are those of `HTTPServer.start`."""
     if host is not None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)

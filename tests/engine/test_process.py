@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.engine.conftest import REQUIRED, node
 from tests.http_peers import Peer, answering, http_answer, until
@@ -209,3 +210,93 @@ async def test_what_takes_too_long_is_cut_off_and_said(connect) -> None:
         assert code == 1
         assert "cut off 1 connections after the graceful timeout of 0.1 s" in log
         assert await client.rest() == b""
+
+
+# Several processes.
+
+
+async def scraped(connect, port: int) -> dict[str, float]:
+    client = await connect(port)
+    text = (await client.ask(b"GET /metrics HTTP/1.1\r\n\r\n")).body.decode()
+    return {
+        sample.labels.get("code", sample.name): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name in ("seldon_api_executor_server_requests_seconds_count", "process_open_fds")
+    }
+
+
+def children(process: asyncio.subprocess.Process) -> set[int]:
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return {int(pid) for pid in path.read_text().split()}
+
+
+async def test_workers_share_the_ports_and_show_what_all_have_counted(connect) -> None:
+    async with (
+        answering(http_answer(b"{}")).running() as peer,
+        running(node("m", peer.port), "--workers=3") as engine,
+    ):
+        await until(lambda: len(children(engine.process)) == 3)
+        clients = [await connect(engine.port) for _ in range(24)]
+        for client in clients * 5:
+            assert (await client.ask(REQUEST)).status == 200
+        for _ in range(10):  # whoever is asked
+            assert (await scraped(connect, engine.port))["200"] == 120
+        engine.process.terminate()
+        code, log = await engine.end()
+        assert code == 0
+        assert log.count("stopping") == 3
+
+
+async def test_a_worker_that_dies_is_replaced_and_what_it_counted_is_kept(connect) -> None:
+    async with (
+        answering(http_answer(b"{}")).running() as peer,
+        running(node("m", peer.port), "--workers=2") as engine,
+    ):
+        await until(lambda: len(children(engine.process)) == 2)
+        before = children(engine.process)
+        for _ in range(20):
+            client = await connect(engine.port)
+            assert (await client.ask(REQUEST)).status == 200
+        victim = before.pop()
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda: len(children(engine.process) - before) == 1 and victim not in children(engine.process))
+        for _ in range(10):
+            client = await connect(engine.port)
+            assert (await client.ask(REQUEST)).status == 200
+        assert (await scraped(connect, engine.port))["200"] == 30
+        engine.process.terminate()
+        code, log = await engine.end()
+        assert code == 0
+        assert f"(process {victim}) died with -9" in log
+
+
+async def test_workers_that_die_again_and_again_end_the_engine() -> None:
+    async with running(node("m", 1), "--workers=2") as engine:
+        killed: set[int] = set()
+        while len(killed) < 3:
+            await until(lambda: bool(children(engine.process) - killed))
+            victim = min(children(engine.process) - killed)
+            killed.add(victim)
+            os.kill(victim, signal.SIGKILL)
+        code, log = await engine.end()
+        assert code == 1
+        assert "3 workers died within 60 s: giving up" in log
+
+
+async def test_workers_end_with_their_parent() -> None:
+    async with running(node("m", 1), "--workers=2") as engine:
+        await until(lambda: len(children(engine.process)) == 2)
+        workers = children(engine.process)
+        engine.process.kill()
+        await engine.end()  # standard error ends when the last of them has ended
+        await until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers))
+
+
+async def test_workers_cannot_share_a_port_that_is_taken() -> None:
+    async with running(node("m", 1)) as engine:
+        result = await asyncio.to_thread(
+            run_to_its_end, *REQUIRED, f"--http_port={engine.port}", "--workers=2", env=environment(node("m", 1))
+        )
+    assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+    assert f"cannot listen on port {engine.port}" in result.stderr

@@ -98,6 +98,8 @@ KAFKA = written(
 MODEL = {"componentSpecs": running("classifier"), "graph": {**LEAF, "name": "classifier"}}
 CANARY = written("canary", {**MODEL, "traffic": 75})
 CANARY["spec"]["predictors"].append({**MODEL, "name": "canary", "traffic": 25})
+EVEN_CANARY = written("canary", MODEL)
+EVEN_CANARY["spec"]["predictors"].append({**MODEL, "name": "canary"})
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,7 @@ CANARY["spec"]["predictors"].append({**MODEL, "name": "canary", "traffic": 25})
             id="triton",
         ),
         pytest.param(CANARY, id="canary"),
+        pytest.param(EVEN_CANARY, id="canary-without-traffic-which-the-reference-refuses"),
     ],
 )
 def test_admitted(obj: Object) -> None:
@@ -184,6 +187,24 @@ def test_admitted(obj: Object) -> None:
             written("namemismatch", {"componentSpecs": running("model"), "graph": {**LEAF, "name": "model_bad_name"}}),
             "spec.predictors[0].graph.name",
             id="node-without-container",
+        ),
+        pytest.param(
+            written("chain", {**MODEL, "graph": {**LEAF, "name": "classifier", "endpoint": {"http_port": 9000}}}),
+            "spec.predictors[0].graph.endpoint.http_port",
+            id="field-of-another-name",
+        ),
+        pytest.param(
+            written(
+                "invalid1",
+                {
+                    **MODEL,
+                    "componentSpecs": [
+                        {"spec": {"containers": [{"name": "classifier", "image": "a:1", "imagePullPolicy": 22}]}}
+                    ],
+                },
+            ),
+            "spec.predictors[0].componentSpecs[0].spec.containers[0].imagePullPolicy",
+            id="number-in-a-pod",
         ),
     ],
 )

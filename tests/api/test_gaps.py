@@ -362,7 +362,8 @@ def test_the_operator_decides_which_servers_and_ports_there_are() -> None:
     ]
     (refusal,) = found(server("SKLEARN_SERVER"), "error", own)
     assert str(refusal) == (
-        f'{P0}.graph.implementation: "SKLEARN_SERVER": is no server of this installation; write MY_SERVER, '
+        f'{P0}.graph.implementation: "SKLEARN_SERVER": is no server of this installation; '
+        "write one of EMPTY, MY_SERVER, SIMPLE_MODEL, SIMPLE_ROUTER, RANDOM_ABTEST, AVERAGE_COMBINER, "
         "or have the operator add it to predictor_servers"
     )
     listening = [

@@ -198,6 +198,6 @@ def _known(implementation: str, predictor: Predictor) -> str:
     known = [*sorted(predictor.settings.installation.servers), *c.BUILT_IN_TYPES]
     near: list[Any] = []
     if len(implementation) <= MAX_LENGTH:
-        near = difflib.get_close_matches(implementation.upper(), known, n=1)
+        near = difflib.get_close_matches(implementation.upper(), known, n=1, cutoff=0.8)
     written = f"write {near[0]}" if near else f"write one of {', '.join(known)}"
     return f"{written}, or have the operator add it to predictor_servers"

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from .. import constants as c
@@ -16,6 +17,7 @@ from .view import Object, Predictor
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_PORT_NAME = 15
+_RESERVED = (c.ENGINE_CONTAINER_NAME, c.TFSERVING_CONTAINER_NAME)
 # Mounts of volumes that the controller adds.
 _OLD_PODINFO_VOLUME = "podinfo"
 _MODEL_VOLUME_SUFFIX = "-provision-location"
@@ -53,7 +55,11 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
     # The controller fills the volumes of its own mounts, by whatever name.
     volumes = {as_map(volume).get("name") for volume in as_list(pod.get("volumes")) if _named(volume)}
     for where, container, runs_along in _containers(pod, path):
-        yield from _check_container_name(container, where, predictor, names)
+        name = container.get("name")
+        if isinstance(name, str) and name not in names and name not in _RESERVED and is_label_name(name):
+            names[name] = where
+        else:
+            yield from _check_container_name(container, where, predictor, names)
         if not _is_clean(container.get("image")):
             yield from _check_image(container, where, predictor if runs_along else None)
         if container.get("env"):
@@ -61,7 +67,8 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
         if container.get("volumeMounts"):
             yield from _check_mounts(container, where, volumes)
         if container.get("ports"):
-            yield from _check_ports(container, where)
+            if not _is_one_good_port(container["ports"]):
+                yield from _check_ports(container, where)
             if runs_along:
                 yield from _check_shared_ports(container, where, ports, engine_ports)
 
@@ -168,6 +175,19 @@ def _check_mounts(container: Object, where: str, volumes: set[Any]) -> Iterator[
             yield Finding(path, name, "no volume of the pod has this name", remedy)
 
 
+def _is_one_good_port(ports: Any) -> bool:
+    """Tell whether a list holds a single port, about whose name and number there is nothing to say."""
+    if not isinstance(ports, list) or len(ports) != 1 or not isinstance(ports[0], dict):
+        return False
+    name = ports[0].get("name")
+    return name is None or (isinstance(name, str) and _is_port_name(name))
+
+
+@lru_cache(maxsize=256)
+def _is_port_name(name: str) -> bool:
+    return len(name) <= _MAX_PORT_NAME and _PORT_NAME.fullmatch(name) is not None
+
+
 def _check_ports(container: Object, where: str) -> Iterator[Finding]:
     names: dict[str, int] = {}
     numbers: dict[tuple[int, str], int] = {}
@@ -183,7 +203,7 @@ def _check_ports(container: Object, where: str) -> Iterator[Finding]:
             numbers.setdefault(key, index)
         if not name or not isinstance(name, str):
             continue
-        if len(name) > _MAX_PORT_NAME or not _PORT_NAME.fullmatch(name):
+        if not _is_port_name(name):
             rule = f"must be at most {_MAX_PORT_NAME} lower-case letters, digits and single dashes, with a letter"
             yield Finding(f"{where}.ports[{index}].name", name, rule, "rename the port, for example http or metrics")
         elif name in names:
@@ -199,9 +219,9 @@ def _check_shared_ports(
     """Yield ports that two containers of a pod declare: they share one network, where only one can listen."""
     declared: dict[int, str] = {}
     for index, port in enumerate(as_list(container["ports"])):
-        if not isinstance(port, dict) or (number := as_number(port.get("containerPort"))) is None:
+        if not isinstance(port, dict) or port.get("protocol") not in ("TCP", None, ""):
             continue
-        if as_text(port.get("protocol")) not in ("", "TCP"):
+        if (number := as_number(port.get("containerPort"))) is None:
             continue
         declared.setdefault(number, where)
         if number not in engine_ports and number not in ports:

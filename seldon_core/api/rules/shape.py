@@ -63,7 +63,7 @@ def _check(value: Any, schema: Schema, path: str) -> Iterator[Finding]:
             yield wrong_type(value, "integer", path)
         elif schema.get("format") == QUANTITY and not is_quantity(value):
             yield Finding(path, value, "must be an amount, such as 500m or 1Gi", _quantity_remedy(value))
-    elif not _TESTS[kind](value):
+    elif not _TESTS[kind](value) and not (kind == "string" and "enum" in schema):
         yield wrong_type(value, kind, path)
     elif kind == "object":
         yield from _mapping(value, schema, path)
@@ -73,7 +73,7 @@ def _check(value: Any, schema: Schema, path: str) -> Iterator[Finding]:
         yield from _bounds(value, schema, path)
     elif "enum" in schema and value not in schema["enum"]:
         choices = [choice for choice in schema["enum"] if choice]
-        alike = next((choice for choice in choices if choice.lower() == value.lower()), None)
+        alike = next((choice for choice in choices if choice.lower() == as_text(value).lower()), None)
         yield Finding(
             path, value, f"must be one of {', '.join(choices)}", f"write {alike or f'{choices[0]}, for example'}"
         )

@@ -60,11 +60,11 @@ def test_totals_are_sums(additions: list[tuple[int, tuple[str, str], int]]) -> N
 
 def test_a_region_that_is_full_says_so() -> None:
     numbers = SharedNumbers(SharedMemory(places=1, region_bytes=4096), 0)
-    for index in range(27):
+    for index in range(28):
         numbers.take("n", (str(index),), 16)
     with pytest.raises(MemoryError, match="take more than 4096 bytes"):
         numbers.take("n", ("one more",), 16)
-    assert len(numbers.totals("n")) == 27
+    assert len(numbers.totals("n")) == 28
 
 
 def test_who_takes_part_is_known() -> None:

@@ -217,7 +217,7 @@ class ClientConnection(asyncio.Protocol):
             self._check_head(sum(len(name) + len(value) + 4 for name, value in headers))
         status = self._parser.get_status_code()
         if status >= 200:
-            self._response = Response(status, headers)
+            self._response = Response(status, tuple(headers))
         elif status == 101:
             raise BadAnswerError("the answer switches to another protocol")
 

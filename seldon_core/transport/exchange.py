@@ -40,7 +40,7 @@ class Response:
 
     Attributes:
         status: the status code, never an interim one.
-        headers: in the order sent; the names are lower-case. Answers share the list: it must not be changed.
+        headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing; what has arrived of it, where it comes in pieces.
         reserved: what the body takes of the pool's budget; whoever receives the response gives it back.
         known: what is kept of the head for the next answer that has the same one; None when nothing is.
@@ -48,7 +48,7 @@ class Response:
 
     __slots__ = ("body", "headers", "known", "reserved", "status")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def __init__(self, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body

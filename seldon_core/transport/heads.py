@@ -12,7 +12,7 @@ END = b"\r\n\r\n"
 
 _SPECIAL = frozenset({b"expect", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
 
-Headers = list[tuple[bytes, bytes]]
+Headers = tuple[tuple[bytes, bytes], ...]
 Known = TypeVar("Known", "KnownRequest", "KnownResponse")
 
 

@@ -82,7 +82,6 @@ class Pool:
         head: bytes,
         body: bytes,
         receiver: Receiver,
-        *,
         repeatable: bool = True,
         stream: StreamReceiver | None = None,
     ) -> Exchange:

@@ -24,7 +24,7 @@ class Request:
         target: path and query, as sent.
         path: percent-decoded, without the query.
         query: what follows the question mark, as sent.
-        headers: in the order sent; the names are lower-case. Requests share the list: it must not be changed.
+        headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing; empty when there is an upload.
         known: what is kept of the head for the next request that has the same one; None when nothing is.
         upload: where the body comes from, when the handler is called before all of it has arrived.
@@ -44,7 +44,7 @@ class Request:
         "upload",
     )
 
-    def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], http10: bool) -> None:
+    def __init__(self, method: str, target: bytes, headers: tuple[tuple[bytes, bytes], ...], http10: bool) -> None:
         self.target = target
         if not target.startswith(b"/"):
             target = _origin_form(target)

@@ -177,7 +177,7 @@ class ServerConnection(Answers):
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise _Refusal(505, f"HTTP/{version} is not served here, HTTP/1.1 is")
-        self._request = Request(parser.get_method().decode(), self._target, headers, version == "1.0")
+        self._request = Request(parser.get_method().decode(), self._target, tuple(headers), version == "1.0")
         self._target = b""
         self._headers = []  # trailers land here and are dropped
         self._head_fed = 0

@@ -22,10 +22,11 @@ class KnownRequest:
     Attributes:
         method, target, path, query, headers, http10: as those of a `Request`.
         length: of the body.
+        names: those of the headers.
         memo: what a handler made of it, which is the same for every request with this head.
     """
 
-    __slots__ = ("headers", "http10", "length", "memo", "method", "path", "query", "target")
+    __slots__ = ("headers", "http10", "length", "memo", "method", "names", "path", "query", "target")
 
     def __init__(
         self, method: str, target: bytes, path: str, query: bytes, headers: Headers, http10: bool, length: int
@@ -37,6 +38,7 @@ class KnownRequest:
         self.headers = headers
         self.http10 = http10
         self.length = length
+        self.names = frozenset(name for name, _ in headers)
         self.memo: Any = None
 
 

@@ -80,6 +80,9 @@ class Request:
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header called `name` (given in lower case), None when there is none."""
+        known = self.known
+        if known is not None and name not in known.names and known.headers is self.headers:
+            return None
         for key, value in self.headers:
             if key == name:
                 return value

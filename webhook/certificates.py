@@ -7,23 +7,30 @@ before it, which stay trusted until nothing that they signed can be in use any m
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import get_args
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 AUTHORITY_LIFE = timedelta(days=365)
 LEAF_LIFE = timedelta(days=7)
-# Certificates are valid from a little before they are made: clocks differ.
-BACKDATE = timedelta(hours=1)
+# Certificates are valid from well before they are made: clocks differ, and jump when a machine was suspended.
+BACKDATE = timedelta(days=7)
 # A replaced authority stays trusted for as long as a certificate of it can live, and a day for those who are slow.
 OVERLAP = LEAF_LIFE + timedelta(days=1)
 
 _AUTHORITY_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "seldon-webhook-ca")])
 _KEY_FILE, _CERTIFICATE_FILE, _BUNDLE_FILE = "tls.key", "tls.crt", "ca.crt"
+
+# Go, which the API server is written in, asks for a name and leaves other extensions to those who sign.
+_ANY = ExtensionPolicy.permit_all()
+_CA = _ANY.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
+_NAMED = _ANY.require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
 
 PrivateKey = ec.EllipticCurvePrivateKey
 Certificate = x509.Certificate
@@ -39,15 +46,16 @@ class Authority:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A serving certificate, its key and the authority that signed it."""
+    """A serving certificate, its key, the authority that it comes from, and any certificates between the two."""
 
     certificate: Certificate
-    key: PrivateKey
+    key: CertificateIssuerPrivateKeyTypes
     issuer: Certificate
+    between: tuple[Certificate, ...] = ()
 
     def pem(self) -> bytes:
-        """Return key and certificate in the form that an SSLContext loads."""
-        return _key_pem(self.key) + _pem([self.certificate])
+        """Return key and certificates in the form that an SSLContext loads."""
+        return _key_pem(self.key) + bundle_of([self.certificate, *self.between])
 
 
 @dataclass(frozen=True)
@@ -59,15 +67,15 @@ class Keyring:
 
     def bundle(self, now: datetime) -> bytes:
         """Return the certificates to trust, as PEM; those that no certificate in use can come from are left out."""
-        return _pem([self.authority.certificate, *_still_needed(self.authority.certificate, self.previous, now)])
+        return bundle_of([self.authority.certificate, *_still_needed(self.authority.certificate, self.previous, now)])
 
     def to_data(self) -> dict[str, bytes]:
         """Return the data of the Secret."""
         certificate = self.authority.certificate
         return {
-            _CERTIFICATE_FILE: _pem([certificate]),
+            _CERTIFICATE_FILE: bundle_of([certificate]),
             _KEY_FILE: _key_pem(self.authority.key),
-            _BUNDLE_FILE: _pem([certificate, *self.previous]),
+            _BUNDLE_FILE: bundle_of([certificate, *self.previous]),
         }
 
     @classmethod
@@ -77,19 +85,12 @@ class Keyring:
         Raises:
             ValueError: it cannot be used; the message says why.
         """
-        for name in (_CERTIFICATE_FILE, _KEY_FILE, _BUNDLE_FILE):
-            if not data.get(name):
-                raise ValueError(f"{name} is missing")
-        certificate = parse_bundle(data[_CERTIFICATE_FILE])[0]
-        try:
-            key = serialization.load_pem_private_key(data[_KEY_FILE], password=None)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{_KEY_FILE} is not a private key in PEM without a password") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise ValueError(f"{_KEY_FILE} does not belong to {_CERTIFICATE_FILE}")
+        (certificate, *_), key, bundle = _parse_files(data)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{_KEY_FILE} is not a key that was made here")
         if not _is_authority(certificate):
             raise ValueError(f"{_CERTIFICATE_FILE} is not a certificate authority")
-        previous = [other for other in parse_bundle(data[_BUNDLE_FILE]) if other != certificate]
+        previous = [other for other in bundle if other != certificate]
         return cls(Authority(certificate, key), _newest_first(previous))
 
 
@@ -154,18 +155,40 @@ def make_leaf(authority: Authority, names: Sequence[str], now: datetime) -> Leaf
     return Leaf(certificate, key, issuer)
 
 
-def why_renew(certificate: Certificate, now: datetime) -> str | None:
-    """Say why a certificate has to be renewed: at two thirds of its life, or when it is not valid at all.
+def parse_leaf(data: Mapping[str, bytes]) -> tuple[Leaf, list[Certificate]]:
+    """Read a serving certificate that somebody else made.
+
+    Args:
+        data: the data of its Secret: tls.crt with the certificate and those between it and the authority, tls.key, and
+            ca.crt with the authorities to trust, as cert-manager writes them.
+
+    Returns:
+        The certificate, and the authorities.
+
+    Raises:
+        ValueError: it cannot be used; the message says why.
+    """
+    (certificate, *between), key, trusted = _parse_files(data)
+    issuer = next((each for each in trusted if each.subject == (between or [certificate])[-1].issuer), trusted[0])
+    return Leaf(certificate, key, issuer, tuple(between)), trusted
+
+
+def why_renew_authority(certificate: Certificate, now: datetime) -> str | None:
+    """Say why an authority has to be renewed: at two thirds of its life, or when it is not valid at all.
 
     Returns:
         The reason, or None if it is good for now.
     """
+    return _why_renew(certificate, AUTHORITY_LIFE, now)
+
+
+def _why_renew(certificate: Certificate, life: timedelta, now: datetime) -> str | None:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
         return f"it is not valid before {begin:%Y-%m-%d %H:%M:%S}, and it is {now:%Y-%m-%d %H:%M:%S}"
     if now >= end:
         return f"it expired on {end:%Y-%m-%d %H:%M:%S}"
-    if now >= begin + (end - begin) * 2 / 3:
+    if now >= end - life / 3:
         return f"two thirds of its life are over, it expires on {end:%Y-%m-%d %H:%M:%S}"
     return None
 
@@ -189,7 +212,7 @@ def why_renew_leaf(leaf: Leaf | None, authority: Certificate, names: Sequence[st
     present = leaf.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     if set(present.get_values_for_type(x509.DNSName)) != set(names):
         return f"it is not for {', '.join(names)}"
-    return why_renew(leaf.certificate, now)
+    return _why_renew(leaf.certificate, LEAF_LIFE, now)
 
 
 def why_distrusted(leaf: Leaf, name: str, bundle: bytes, now: datetime) -> str | None:
@@ -202,7 +225,8 @@ def why_distrusted(leaf: Leaf, name: str, bundle: bytes, now: datetime) -> str |
         return "it is empty"
     try:
         store = Store(parse_bundle(bundle))
-        PolicyBuilder().store(store).time(now).build_server_verifier(x509.DNSName(name)).verify(leaf.certificate, [])
+        policy = PolicyBuilder().store(store).time(now).extension_policies(ca_policy=_CA, ee_policy=_NAMED)
+        policy.build_server_verifier(x509.DNSName(name)).verify(leaf.certificate, list(leaf.between))
     except ValueError as error:
         return str(error)
     except VerificationError as error:
@@ -220,6 +244,25 @@ def parse_bundle(pem: bytes) -> list[Certificate]:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise ValueError("it holds no certificate in PEM") from error
+
+
+def _parse_files(
+    data: Mapping[str, bytes],
+) -> tuple[list[Certificate], CertificateIssuerPrivateKeyTypes, list[Certificate]]:
+    """Read the three files of a Secret of type kubernetes.io/tls."""
+    for name in (_CERTIFICATE_FILE, _KEY_FILE, _BUNDLE_FILE):
+        if not data.get(name):
+            raise ValueError(f"{name} is missing")
+    certificates = parse_bundle(data[_CERTIFICATE_FILE])
+    try:
+        key: PrivateKeyTypes = serialization.load_pem_private_key(data[_KEY_FILE], password=None)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{_KEY_FILE} is not a private key in PEM without a password") from error
+    if not isinstance(key, get_args(CertificateIssuerPrivateKeyTypes)):
+        raise ValueError(f"{_KEY_FILE} is not a key that can sign")
+    if key.public_key() != certificates[0].public_key():
+        raise ValueError(f"{_KEY_FILE} does not belong to {_CERTIFICATE_FILE}")
+    return certificates, key, parse_bundle(data[_BUNDLE_FILE])
 
 
 def _still_needed(newest: Certificate, previous: Sequence[Certificate], now: datetime) -> tuple[Certificate, ...]:
@@ -262,11 +305,12 @@ def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False) -> x
     )
 
 
-def _pem(certificates: Iterable[Certificate]) -> bytes:
+def bundle_of(certificates: Iterable[Certificate]) -> bytes:
+    """Return certificates one after the other, as PEM."""
     return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
 
 
-def _key_pem(key: PrivateKey) -> bytes:
+def _key_pem(key: CertificateIssuerPrivateKeyTypes) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -15,6 +15,7 @@ from seldon_core.kube.client import Client
 from webhook import admission
 from webhook.app import Readiness, admission_app, status_app
 from webhook.metrics import Metrics
+from webhook.tls import server_context
 from webhook.trust import Place, Trust
 
 # API servers keep idle connections for 90 s; whoever closes first decides whether a request is lost.
@@ -72,14 +73,6 @@ async def serve(settings: Settings) -> None:
         ):
             await _serve_until(stop, trust, readiness)
     _log.info("stopped")
-
-
-def server_context() -> ssl.SSLContext:
-    """Return the TLS settings that are served with, still without a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 async def _serve_until(stop: asyncio.Event, trust: Trust, readiness: Readiness) -> None:

@@ -17,8 +17,9 @@ The admission webhook of Seldon Core: fills in the defaults of SeldonDeployments
 with all findings at once.
 
 It makes its own certificates. The certificate authority lives in a Secret that all replicas share and renew; its
-public part is written into the caBundle of both webhook configurations, which must exist already. A replica is ready
-once the certificate that it serves is trusted by both.
+public part is written into the caBundle of both webhook configurations, which must exist already. Or it serves with a
+certificate that somebody else keeps in that Secret, whose authority it publishes in the same way. A replica is ready
+once the certificate that it serves is trusted by both configurations.
 
   POST /mutate /validate        admission reviews (admission.k8s.io/v1), on --port with TLS
   GET  /healthz                 200 while the process works
@@ -59,8 +60,13 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
     options.add("--namespace", "POD_NAMESPACE", None, _name, "the namespace that it is installed in")
     text = "the Service that API servers reach it by; its certificates are for that name"
     options.add("--service-name", "SELDON_WEBHOOK_SERVICE_NAME", "seldon-webhook-service", _name, text)
-    text = "the Secret of the certificate authority; made if missing"
+    text = "the Secret of the certificates"
     options.add("--secret-name", "SELDON_WEBHOOK_SECRET_NAME", "seldon-webhook-ca", _name, text)
+    text = (
+        "own: makes and renews an authority in that Secret; given: serves with the tls.crt and tls.key that somebody "
+        "else, such as cert-manager, keeps in it, and has ca.crt trusted"
+    )
+    options.add("--certificates", "SELDON_WEBHOOK_CERTIFICATES", "own", _certificates, text)
     text = "the {} that calls it; never made here"
     mutating, validating = text.format("MutatingWebhookConfiguration"), text.format("ValidatingWebhookConfiguration")
     options.add("--mutating-configuration", "SELDON_WEBHOOK_MUTATING_CONFIGURATION", None, _name, mutating)
@@ -78,6 +84,7 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
         secret=given.secret_name,
         mutating_configuration=given.mutating_configuration,
         validating_configuration=given.validating_configuration,
+        given=given.certificates == "given",
     )
     return Settings(place, given.port, given.metrics_port, given.defaulting_graph), given.log_level
 
@@ -160,6 +167,12 @@ def _boolean(text: str) -> bool:
     if text not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{text!r}: must be true or false")
     return text == "true"
+
+
+def _certificates(text: str) -> str:
+    if text not in ("own", "given"):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be own or given")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Keeps this replica trusted by the API server: one authority in a Secret, its certificate in both configurations.
+"""Keeps this replica trusted by the API server: one Secret for all, its authority in both configurations.
 
 All replicas do the same, again and again, and settle on one state: whoever is slower finds the Secret or the
 configuration changed (optimistic concurrency) and begins again. A configuration is read before the Secret and
@@ -7,47 +7,46 @@ written only if it has not changed since, so an outdated list of authorities nev
 
 import asyncio
 import base64
+import contextlib
 import logging
-import os
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from seldon_core.kube.backoff import Backoff
+from seldon_core.kube.cache import Reflector
 from seldon_core.kube.client import Client, Object
 from seldon_core.kube.errors import Conflict, Forbidden, KubeError, NotFound
-from seldon_core.kube.resources import MUTATING_WEBHOOKS, NAMESPACES, SECRETS, VALIDATING_WEBHOOKS
-from webhook.certificates import (
-    Authority,
-    Certificate,
-    Keyring,
-    Leaf,
-    make_leaf,
-    parse_bundle,
-    renew_authority,
-    why_distrusted,
-    why_renew,
-    why_renew_leaf,
-)
+from seldon_core.kube.resources import MUTATING_WEBHOOKS, NAMESPACES, SECRETS, VALIDATING_WEBHOOKS, Resource
+from webhook.certificates import Certificate, Leaf, why_distrusted
 from webhook.metrics import Metrics
-
-FIELD_MANAGER = "seldon-webhook"
+from webhook.signers import FIELD_MANAGER, GivenSigners, OwnSigners, Signer, Signers, Unusable
+from webhook.tls import load, server_context
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where this webhook is installed, and what it is called there."""
+    """Where this webhook is installed, and what it is called there.
+
+    Attributes:
+        namespace: of the webhook and its Secret.
+        service: the Service that API servers call.
+        secret: the Secret of the certificates.
+        mutating_configuration: the name of the MutatingWebhookConfiguration.
+        validating_configuration: the name of the ValidatingWebhookConfiguration.
+        given: whether somebody else keeps the Secret, with a serving certificate; else it holds an authority of ours.
+    """
 
     namespace: str
     service: str
     secret: str
     mutating_configuration: str
     validating_configuration: str
+    given: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -61,15 +60,17 @@ class Pace:
     """How often things are done, in seconds.
 
     Attributes:
-        check: between two checks while all is well. Every check reads the wall clock: a timer for the day of
-            renewal would stand still while the machine is suspended.
+        check: between two checks while all is well and nothing changes. Every check reads the wall clock: a timer for
+            the day of renewal would stand still while the machine is suspended.
         retry: between two checks while something is not, at most.
+        least: between two checks, however often something changes.
         propagation: how long API servers may take to notice a changed configuration; only then is a new
             authority used, where the old one still does.
     """
 
-    check: float = 5.0
+    check: float = 10.0
     retry: float = 2.0
+    least: float = 0.1
     propagation: float = 5.0
 
 
@@ -83,6 +84,7 @@ class Trust:
         metrics: where expiry and trust are reported.
         pace: how often things are done.
         now: the wall clock.
+        monotonic: a clock that never jumps, in seconds.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Trust:
         *,
         pace: Pace = Pace(),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._place = place
@@ -101,10 +104,19 @@ class Trust:
         self._metrics = metrics
         self._pace = pace
         self._now = now
+        self._monotonic = monotonic
+        self._signers: Signers = (
+            GivenSigners(client, place.namespace, place.secret, monotonic)
+            if place.given
+            else OwnSigners(client, place.namespace, place.secret)
+        )
         self._leaf: Leaf | None = None
+        self._signer: Signer | None = None
         self._problem: str | None = "no certificate has been made yet"
         self._published: tuple[Certificate, float] | None = None
         self._owner: Object | None = None
+        self._changed = asyncio.Event()
+        context.sni_callback = self._at_handshake
 
     @property
     def problem(self) -> str | None:
@@ -115,22 +127,54 @@ class Trust:
         return self._problem
 
     async def keep(self) -> None:
-        """Check and repair until cancelled."""
+        """Check and repair until cancelled: now and then, and as soon as something changes."""
         backoff = Backoff(0.25, self._pace.retry)
-        while True:
-            try:
-                settled = await self.step()
-            except Conflict as error:
-                _log.info("another replica was quicker, looking again: %s", error)
-                settled = False
-            except KubeError as error:
-                _log.warning("cannot check the certificates: %s", error)
-                if self._leaf is None:
-                    self._problem = str(error)
-                settled = False
-            if settled:
-                backoff.reset()
-            await asyncio.sleep(self._pace.check if settled else backoff.pause())
+        async with self._watching():
+            while True:
+                self._changed.clear()
+                settled = await self._attempt()
+                if settled:
+                    backoff.reset()
+                await asyncio.sleep(self._pace.least)
+                with contextlib.suppress(TimeoutError):
+                    pause = self._pace.check if settled else backoff.pause()
+                    await asyncio.wait_for(self._changed.wait(), pause)
+
+    async def _attempt(self) -> bool:
+        try:
+            return await self.step()
+        except Conflict as error:
+            _log.info("another replica was quicker, looking again: %s", error)
+        except (KubeError, Unusable) as error:
+            _log.warning("cannot check the certificates: %s", error)
+            if self._leaf is None:
+                self._problem = str(error)
+        return False
+
+    @contextlib.asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """Notice changes of the configurations and of the Secret, within the block."""
+        watched: list[tuple[Resource, str, str | None]] = [
+            *((resource, name, None) for resource, name in self._configurations()),
+            (SECRETS, self._place.secret, self._place.namespace),
+        ]
+        tasks = []
+        for resource, name, namespace in watched:
+            reflector = Reflector(
+                self._client,
+                resource,
+                namespace,
+                trim=lambda _: None,
+                on_change=lambda *_: self._changed.set(),
+                field_selector=f"metadata.name={name}",
+            )
+            tasks.append(asyncio.create_task(reflector.run(), name=f"watch {name}"))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def step(self) -> bool:
         """Look at everything once and repair what is wrong.
@@ -140,74 +184,30 @@ class Trust:
 
         Raises:
             KubeError: something could not be read or written; Conflict where another replica was quicker.
+            Unusable: the certificate that was given to us cannot be used.
         """
         found = [await self._configuration(*each) for each in self._configurations()]
         configurations = [configuration for configuration in found if isinstance(configuration, dict)]
         missing = [problem for problem in found if isinstance(problem, str)]
-        keyring = await self._keyring([bundle for each in configurations for bundle in _bundles(each)])
-        wanted = keyring.bundle(self._now())
-        live = [await self._publish(configuration, wanted) for configuration in configurations]
-        waiting = self._renew_leaf(keyring.authority, live, complete=not missing)
-        self._report(missing + self._distrust(live), keyring.authority)
+        bundles = [bundle for each in configurations for bundle in _bundles(each)]
+        signer = await self._signers.find(bundles, self._leaf, self._now())
+        live = [await self._publish(configuration, signer.bundle) for configuration in configurations]
+        waiting = self._renew_leaf(signer, live, complete=not missing)
+        self._report(missing + self._distrust(live), signer)
         return not waiting and self._problem is None
 
-    def _configurations(self) -> list[tuple[Any, str]]:
+    def _configurations(self) -> list[tuple[Resource, str]]:
         return [
             (MUTATING_WEBHOOKS, self._place.mutating_configuration),
             (VALIDATING_WEBHOOKS, self._place.validating_configuration),
         ]
 
-    async def _configuration(self, resource: Any, name: str) -> Object | str:
+    async def _configuration(self, resource: Resource, name: str) -> Object | str:
         """Return the configuration, or what to say where there is none: it is not ours to create."""
         try:
             return await self._client.get(resource, name)
         except NotFound:
             return f"there is no {resource.kind} {name}"
-
-    async def _keyring(self, live: Sequence[bytes]) -> Keyring:
-        """Return the authority of all replicas; make one where there is none that can be used."""
-        place, now = self._place, self._now()
-        secret: Object | None = None
-        keyring: Keyring | None = None
-        try:
-            secret = await self._client.get(SECRETS, place.secret, place.namespace)
-            data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
-            keyring = Keyring.from_data(data)
-            reason = why_renew(keyring.authority.certificate, now)
-            if reason is None:
-                return keyring
-        except NotFound:
-            reason = "there is none"
-        except ValueError as error:
-            reason = str(error)
-        _log.info("making a certificate authority in Secret %s/%s: %s", place.namespace, place.secret, reason)
-        known = [] if keyring is None else [keyring.authority.certificate, *keyring.previous]
-        fresh = renew_authority([*known, *self._in_use(live)], now)
-        await self._store(secret, fresh)
-        return fresh
-
-    def _in_use(self, live: Sequence[bytes]) -> list[Certificate]:
-        """Return the authorities that certificates being served may come from, as far as can be seen from here."""
-        certificates = [] if self._leaf is None else [self._leaf.issuer]
-        for bundle in live:
-            try:
-                certificates += parse_bundle(bundle)
-            except ValueError:
-                continue
-        return certificates
-
-    async def _store(self, secret: Object | None, keyring: Keyring) -> None:
-        data = {key: base64.b64encode(value).decode() for key, value in keyring.to_data().items()}
-        if secret is not None:
-            await self._client.replace({**secret, "data": data}, field_manager=FIELD_MANAGER)
-            return
-        metadata = {
-            "name": self._place.secret,
-            "namespace": self._place.namespace,
-            "labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER, "app.kubernetes.io/part-of": "seldon-core"},
-        }
-        body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata, "data": data}
-        await self._client.create(body, field_manager=FIELD_MANAGER)
 
     async def _publish(self, configuration: Object, bundle: bytes) -> Object:
         """Put the bundle and the owner into a configuration, if they are not there; return it as stored."""
@@ -247,28 +247,43 @@ class Trust:
             self._owner = {"apiVersion": "v1", "kind": "Namespace", "name": self._place.namespace, "uid": uid}
         return self._owner
 
-    def _renew_leaf(self, authority: Authority, live: Sequence[Object], *, complete: bool) -> bool:
-        """Make another serving certificate if that is due; return whether it is due but has to wait."""
-        if complete and (self._published is None or self._published[0] != authority.certificate):
-            self._published = authority.certificate, time.monotonic()
-        now = self._now()
-        reason = why_renew_leaf(self._leaf, authority.certificate, self._place.names, now)
-        if reason is None:
-            return False
-        if self._leaf is not None and not self._distrust(live) and not self._noticed(authority):
+    def _renew_leaf(self, signer: Signer, live: Sequence[Object], *, complete: bool) -> bool:
+        """Take another serving certificate if that is due; return whether it is due but has to wait."""
+        if complete and (self._published is None or self._published[0] != signer.authority):
+            self._published = signer.authority, self._monotonic()
+        reason = signer.why_renew(self._leaf, self._place.names, self._now())
+        if reason is not None and self._leaf is not None and not self._distrust(live) and not self._noticed(signer):
             return True
-        leaf = make_leaf(authority, self._place.names, now)
+        self._signer = signer
+        if reason is not None:
+            self._serve(signer.leaf(self._place.names, self._now()), reason)
+        return False
+
+    def _noticed(self, signer: Signer) -> bool:
+        """Say whether all API servers have had the time to notice that this authority is to be trusted."""
+        if self._published is None or self._published[0] != signer.authority:
+            return False
+        return self._monotonic() - self._published[1] >= self._pace.propagation
+
+    def _serve(self, leaf: Leaf, reason: str) -> None:
+        """Serve with a certificate from the next connection on."""
         load(self._context, leaf)
         self._leaf = leaf
         expiry = leaf.certificate.not_valid_after_utc
         _log.info("serving with a new certificate, valid until %s: %s", expiry.isoformat(), reason)
-        return False
 
-    def _noticed(self, authority: Authority) -> bool:
-        """Say whether all API servers have had the time to notice that this authority is to be trusted."""
-        if self._published is None or self._published[0] != authority.certificate:
-            return False
-        return time.monotonic() - self._published[1] >= self._pace.propagation
+    def _at_handshake(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Look at the clock before a certificate is shown: a machine that was suspended may wake up with this call."""
+        if self._signer is None or self._leaf is None or self._leaf.issuer != self._signer.authority:
+            return
+        now = self._now()
+        reason = self._signer.why_renew(self._leaf, self._place.names, now)
+        if reason is None or now >= self._signer.authority.not_valid_after_utc:
+            return
+        self._serve(self._signer.leaf(self._place.names, now), reason)
+        context = server_context()  # this connection has taken its certificate from the old state already
+        load(context, self._leaf)
+        connection.context = context
 
     def _distrust(self, live: Sequence[Object]) -> list[str]:
         """Say in which configurations, and why, this replica's certificate is not trusted."""
@@ -286,7 +301,7 @@ class Trust:
                     problems.append(f"caBundle of {where}: {reason}")
         return problems
 
-    def _report(self, problems: list[str], authority: Authority) -> None:
+    def _report(self, problems: list[str], signer: Signer) -> None:
         problem = "; ".join(problems) or None
         if problem is None and self._problem is not None:
             _log.info("the API server trusts this replica")
@@ -294,20 +309,9 @@ class Trust:
             _log.warning("the API server does not trust this replica: %s", problem)
         self._problem = problem
         self._metrics.trusted.set(problem is None)
-        self._metrics.expiry.labels("authority").set(authority.certificate.not_valid_after_utc.timestamp())
+        self._metrics.expiry.labels("authority").set(signer.authority.not_valid_after_utc.timestamp())
         if self._leaf is not None:
             self._metrics.expiry.labels("serving").set(self._leaf.certificate.not_valid_after_utc.timestamp())
-
-
-def load(context: ssl.SSLContext, leaf: Leaf) -> None:
-    """Make `context` use another certificate for the connections to come.
-
-    An SSLContext loads keys from files only, so this one is a file in memory that nobody else can open.
-    """
-    with os.fdopen(os.memfd_create("certificate", os.MFD_CLOEXEC), "wb") as file:
-        file.write(leaf.pem())
-        file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
 
 
 def _bundles(configuration: Object) -> list[bytes]:

@@ -16,8 +16,8 @@ from webhook.admission import check, mutate
 from webhook.app import Readiness, admission_app
 from webhook.certificates import make_authority, make_leaf
 from webhook.metrics import Metrics
-from webhook.server import listening, server_context
-from webhook.trust import load
+from webhook.server import listening
+from webhook.tls import load, server_context
 
 
 def echo_app() -> web.Application:

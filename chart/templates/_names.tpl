@@ -16,8 +16,22 @@ seldon-webhook
 seldon-webhook-service
 {{- end -}}
 
+{{- /* The Secret of the webhook's certificates: an authority of its own, or what cert-manager or an administrator put there. */ -}}
 {{- define "seldon-core-operator.webhookSecretName" -}}
+{{- if .Values.webhook.existingSecret -}}
+{{ .Values.webhook.existingSecret }}
+{{- else if .Values.certManager.enabled -}}
+seldon-webhook-tls
+{{- else -}}
 seldon-webhook-ca
+{{- end -}}
+{{- end -}}
+
+{{- /* "true" where somebody else keeps that Secret. */ -}}
+{{- define "seldon-core-operator.certificatesGiven" -}}
+{{- if or .Values.webhook.existingSecret .Values.certManager.enabled -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{- define "seldon-core-operator.checkName" -}}

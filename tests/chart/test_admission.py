@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.chart.rendering import Helm, Object, Rendered
+from webhook.trust import Place
 
 KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 LABEL = "seldon.io/controller-id"
@@ -56,7 +57,7 @@ def test_the_program_is_told_the_names_of_what_it_owns(default: Rendered) -> Non
 
 def test_the_authority_is_in_no_manifest(default: Rendered) -> None:
     assert "caBundle" not in default.text
-    assert "ownerReferences" not in default.text
+    assert "ownerReferences" not in str([found["metadata"] for found in default.objects])
     assert default.of("Secret") == []
 
 
@@ -106,3 +107,26 @@ def test_operators_of_two_namespaces_share_no_cluster_wide_name(helm: Helm) -> N
     )
     assert len(first) == len(second) == 8
     assert not first & second
+
+
+def test_cert_manager_makes_a_certificate_for_the_names_that_the_api_server_calls(helm: Helm) -> None:
+    rendered = helm.operator({"certManager": {"enabled": True}}, namespace="models")
+    certificate = rendered.one("Certificate", "seldon-webhook")["spec"]
+    assert certificate["secretName"] == rendered.argument("seldon-webhook", "secret-name")
+    place = Place("models", rendered.argument("seldon-webhook", "service-name"), "", "", "")
+    assert certificate["dnsNames"] == place.names
+    # From the certificate to its issuer, to the authority, to itself.
+    issuer = rendered.one("Issuer", certificate["issuerRef"]["name"])["spec"]
+    (authority,) = [
+        c["spec"] for c in rendered.of("Certificate") if c["spec"]["secretName"] == issuer["ca"]["secretName"]
+    ]
+    assert authority["isCA"] is True
+    assert rendered.one("Issuer", authority["issuerRef"]["name"])["spec"] == {"selfSigned": {}}
+    # Only one hand writes the authority into the configurations.
+    assert "cert-manager.io/inject" not in rendered.text
+    assert "caBundle" not in rendered.text
+
+
+def test_without_cert_manager_nothing_of_it_is_rendered(default: Rendered) -> None:
+    assert "cert-manager.io" not in default.text
+    assert default.argument("seldon-webhook", "certificates") == "own"

@@ -28,7 +28,8 @@ templates/NOTES.txt templates/_image.tpl templates/_labels.tpl templates/_names.
 templates/_notes.tpl templates/_pod.tpl templates/crd.yaml templates/rbac-users.yaml templates/validate.yaml
 templates/controller/_env.tpl templates/controller/deployment.yaml templates/controller/rbac.yaml
 templates/controller/service-account.yaml
-templates/webhook/_check.tpl templates/webhook/_configuration.tpl templates/webhook/check.yaml
+templates/webhook/_check.tpl templates/webhook/_configuration.tpl templates/webhook/cert-manager.yaml
+templates/webhook/check.yaml
 templates/webhook/configurations.yaml templates/webhook/deployment.yaml templates/webhook/disruption-budget.yaml
 templates/webhook/rbac.yaml templates/webhook/service-account.yaml templates/webhook/service.yaml
 """)

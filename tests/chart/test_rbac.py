@@ -25,14 +25,16 @@ LEASE: Rules = {
 WEBHOOK: Rules = {
     "admissionregistration.k8s.io/mutatingwebhookconfigurations[seldon-mutating-webhook-configuration-seldon-system]": {
         "get",
+        "list",
+        "watch",
         "patch",
         "delete",
     },
     "admissionregistration.k8s.io/validatingwebhookconfigurations"
-    "[seldon-validating-webhook-configuration-seldon-system]": {"get", "patch", "delete"},
+    "[seldon-validating-webhook-configuration-seldon-system]": {"get", "list", "watch", "patch", "delete"},
     "/namespaces[seldon-system]": {"get"},
 }
-CA: Rules = {"/secrets": {"create"}, "/secrets[seldon-webhook-ca]": {"get", "update"}}
+CA: Rules = {"/secrets": {"create"}, "/secrets[seldon-webhook-ca]": {"get", "list", "watch", "update"}}
 CHECK: Rules = {"machinelearning.seldon.io/seldondeployments": {"create"}}
 
 # Account -> where its permissions hold -> what they are. "" is the whole cluster.
@@ -128,6 +130,20 @@ def test_without_rbac_no_role_and_no_binding_is_rendered(helm: Helm) -> None:
     kinds = {found["kind"] for found in rendered.objects}
     assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
     assert "ServiceAccount" in kinds
+
+
+@pytest.mark.parametrize(
+    ("values", "secret"),
+    [
+        ({"certManager": {"enabled": True}}, "seldon-webhook-tls"),
+        ({"webhook": {"existingSecret": "mine"}}, "mine"),
+    ],
+    ids=["cert-manager", "existing Secret"],
+)
+def test_a_secret_that_somebody_else_keeps_is_only_read(helm: Helm, values: dict[str, Any], secret: str) -> None:
+    assert _grants(helm.operator(values))["seldon-webhook"][NAMESPACE] == {
+        f"/secrets[{secret}]": {"get", "list", "watch"}
+    }
 
 
 def test_the_lease_that_may_be_held_is_the_one_that_is_asked_for(helm: Helm) -> None:

@@ -39,6 +39,8 @@ TYPES: list[tuple[str, Any, str]] = [
     ("manager.leaderElectionID", "Lease", "at '/manager/leaderElectionID'"),
     ("manager.replicas", 0, "at '/manager/replicas': minimum"),
     ("webhook.replicas", 0, "at '/webhook/replicas': minimum"),
+    ("webhook.existingSecret", "My Secret", "at '/webhook/existingSecret'"),
+    ("certManager.enabled", "yes", "at '/certManager/enabled': got string, want boolean"),
     ("webhook.port", None, "at '/webhook': missing property 'port'"),
     ("webhook.check.timeoutSeconds", 0, "at '/webhook/check/timeoutSeconds': minimum"),
     ("serviceAccount.name", "", "at '/serviceAccount/name'"),
@@ -51,6 +53,10 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "webhook's ports": (
         {"metrics": {"port": 4443}},
         "metrics.port: 4443: is the port of webhook.port already, in the same pod; choose another",
+    ),
+    "two sources of certificates": (
+        {"certManager": {"enabled": True}, "webhook": {"existingSecret": "mine"}},
+        'webhook.existingSecret: "mine": certManager.enabled makes a Secret of its own; set one of the two',
     ),
     "engine's ports": (
         {"executor": {"metricsPort": 8000}},

@@ -88,7 +88,6 @@ def test_everything_that_is_not_served_is_named_when_it_is_set(notes: Notes) -> 
     ("path", "value"),
     [
         ("istio.enabled", True),
-        ("certManager.enabled", True),
         ("storageInitializer.cpuLimit", 2),
         ("executor.requestLogger.workQueueSize", 20000),
         ("manager.leaderElectionLeaseDurationSecs", 60),

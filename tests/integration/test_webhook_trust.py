@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,19 @@ from seldon_core.kube.client import JSON_PATCH, MERGE_PATCH, Client
 from seldon_core.kube.errors import Conflict, Forbidden, NotFound
 from seldon_core.kube.resources import MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS
 from tests.integration.faults import FaultProxy
-from webhook.certificates import AUTHORITY_LIFE, LEAF_LIFE, OVERLAP, Keyring, make_authority, parse_bundle
+from webhook.certificates import (
+    AUTHORITY_LIFE,
+    LEAF_LIFE,
+    OVERLAP,
+    Authority,
+    Keyring,
+    bundle_of,
+    make_authority,
+    make_leaf,
+    parse_bundle,
+)
 from webhook.metrics import Metrics
+from webhook.signers import HANDOVER, Unusable
 from webhook.trust import FIELD_MANAGER, Pace, Place, Trust
 
 QUICK = Pace(check=0.05, retry=0.05, propagation=0.2)
@@ -70,9 +83,23 @@ class Cluster:
             ],
         }
 
-    def replica(self, client: Client | None = None, pace: Pace = QUICK) -> Trust:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        return Trust(client or self.client, self.place, context, Metrics(), pace=pace, now=self.clock)
+    def replica(self, client: Client | None = None, pace: Pace = QUICK, *, given: bool = False) -> Trust:
+        context, place = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), replace(self.place, given=given)
+        return Trust(client or self.client, place, context, Metrics(), pace=pace, now=self.clock)
+
+    async def give(self, authority: Authority) -> None:
+        """Put a certificate of that authority into the Secret, as cert-manager would."""
+        leaf = make_leaf(authority, self.place.names, self.clock())
+        key, certificate = leaf.pem().split(b"-----BEGIN CERTIFICATE-----")
+        files = {
+            "tls.key": key,
+            "tls.crt": b"-----BEGIN CERTIFICATE-----" + certificate,
+            "ca.crt": bundle_of([authority.certificate]),
+        }
+        metadata = {"name": self.place.secret, "namespace": self.place.namespace}
+        data = {name: base64.b64encode(value).decode() for name, value in files.items()}
+        body = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata, "data": data}
+        await self.client.apply(body, field_manager="cert-manager")
 
     async def configurations(self) -> list[dict[str, Any]]:
         return [
@@ -332,18 +359,18 @@ async def test_a_new_authority_waits_for_the_api_servers_to_notice_it(cluster: C
 async def test_an_outdated_replica_never_overwrites_a_newer_bundle(cluster: Cluster) -> None:
     """Between reading the Secret and writing the configuration, another replica replaces the authority."""
     slow, quick = cluster.replica(), cluster.replica()
-    keyring = slow._keyring
+    find = slow._signers.find
 
-    async def overtaken(live: Any) -> Any:
-        seen = await keyring(live)
+    async def overtaken(*seen: Any) -> Any:
+        found = await find(*seen)
         await cluster.client.delete(SECRETS, cluster.place.secret, cluster.place.namespace)
         await quick.step()
-        return seen
+        return found
 
-    slow._keyring = overtaken  # type: ignore[method-assign]
+    slow._signers.find = overtaken  # type: ignore[method-assign]
     with pytest.raises(Conflict):
         await slow.step()
-    slow._keyring = keyring  # type: ignore[method-assign]
+    slow._signers.find = find  # type: ignore[method-assign]
     assert quick.problem is None
     assert await quick.step()
     await slow.step()
@@ -381,3 +408,75 @@ async def test_permission_to_read_the_namespace_is_not_essential(
     replica = cluster.replica()
     assert await replica.step()
     assert replica.problem is None
+
+
+async def test_a_given_certificate_is_awaited_served_and_its_authority_published(cluster: Cluster) -> None:
+    replica = cluster.replica(given=True)
+    with pytest.raises(Unusable, match=r"there is no Secret .*; create it with tls\.crt, tls\.key and ca\.crt"):
+        await replica.step()
+    authority = make_authority(cluster.clock())
+    await cluster.give(authority)
+    assert await replica.step()
+    assert replica.problem is None
+    assert set(await cluster.bundles()) == {bundle_of([authority.certificate])}
+    before = await cluster.secret()
+    cluster.client.requests.clear()
+    assert await replica.step()
+    assert set(cluster.client.requests) == {"get"}
+    assert await cluster.secret() == before
+
+
+async def test_a_given_certificate_of_another_authority_is_taken_once_both_are_trusted(cluster: Cluster) -> None:
+    one, two = cluster.replica(given=True), cluster.replica(given=True)
+    first, second = make_authority(cluster.clock()), make_authority(cluster.clock())
+    await cluster.give(first)
+    await one.step()
+    await two.step()
+    served = one._leaf
+    await cluster.give(second)
+    assert not await one.step()  # published, and not served before API servers have noticed
+    assert one._leaf is served
+    assert (one.problem, two.problem) == (None, None)
+    assert await cluster.authorities() == 2
+    await until(one.step)
+    assert one._leaf is not served
+    assert await two.step() is False  # trusted all the while
+    assert two.problem is None
+    await until(two.step)
+    # A replica that was there before remembers since when the first is not in the Secret any more.
+    one._signers._monotonic = lambda: time.monotonic() + HANDOVER  # type: ignore[attr-defined]
+    await one.step()
+    assert set(await cluster.bundles()) == {bundle_of([second.certificate])}
+    assert (one.problem, two.problem) == (None, None)
+
+
+async def test_a_given_secret_that_goes_away_or_breaks_leaves_what_is_served(cluster: Cluster) -> None:
+    replica = cluster.replica(given=True)
+    await cluster.give(make_authority(cluster.clock()))
+    await replica.step()
+    served = replica._leaf
+    await cluster.client.delete(SECRETS, cluster.place.secret, cluster.place.namespace)
+    with pytest.raises(Unusable):
+        await replica.step()
+    assert replica.problem is None
+    assert replica._leaf is served
+    await cluster.give(make_authority(cluster.clock()))
+    await until(replica.step)
+    assert replica._leaf is not served
+
+
+async def test_changes_are_noticed_at_once(cluster: Cluster) -> None:
+    """With a check every hour, only the watch can have seen that the bundle was wiped."""
+    replica = cluster.replica(pace=Pace(check=3600, retry=3600))
+    async with kept(replica):
+        await until(lambda: replica.problem is None)
+        (good,) = set(await cluster.bundles())
+        for _ in range(3):
+            wipe = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
+            name = cluster.place.mutating_configuration
+            await cluster.client.patch(MUTATING_WEBHOOKS, name, None, wipe, content_type=JSON_PATCH)
+
+            async def healed() -> bool:
+                return set(await cluster.bundles()) == {good}
+
+            await until(healed)

@@ -20,7 +20,7 @@ from webhook.admission import Decision, Request
 from webhook.app import BODY_LIMIT, LARGE, Readiness, admission_app, status_app
 from webhook.certificates import Keyring, make_authority, make_leaf
 from webhook.metrics import Metrics
-from webhook.trust import load
+from webhook.tls import load
 
 NAME = "seldon-webhook-service.seldon-system.svc"
 

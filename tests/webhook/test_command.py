@@ -32,6 +32,8 @@ def test_flags_have_the_documented_defaults() -> None:
     assert (settings.port, settings.metrics_port, settings.defaulting_graph, log_level) == (4443, 8080, True, "INFO")
     assert (settings.place.service, settings.place.secret) == ("seldon-webhook-service", "seldon-webhook-ca")
     assert settings.place.names[0] == "seldon-webhook-service.n.svc"
+    assert settings.place.given is False
+    assert serve_options([*REQUIRED, "--certificates=given"], {})[0].place.given is True
 
 
 def test_the_environment_stands_in_for_flags_and_flags_win() -> None:
@@ -60,6 +62,7 @@ def test_the_environment_stands_in_for_flags_and_flags_win() -> None:
         pytest.param([], {"SELDON_WEBHOOK_PORT": "-1"}, "--port: '-1': must be a port number", id="port by variable"),
         pytest.param(["--namespace=A b"], {}, "must be the name of a Kubernetes object", id="name"),
         pytest.param(["--defaulting-graph=yes"], {}, "must be true or false", id="boolean"),
+        pytest.param(["--certificates=bought"], {}, "'bought': must be own or given", id="certificates"),
         pytest.param(["--log-level=LOUD"], {}, "must be one of DEBUG, INFO", id="log level"),
         pytest.param(["--prot=1"], {}, "unrecognized arguments: --prot=1", id="unknown flag"),
     ],

@@ -7,24 +7,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from controller.applying import RESOURCES
 from controller.children import Child, Children, Key
 from controller.metrics import Metrics
 from controller.monitoring import serving
 from controller.queue import KeyQueue
 from controller.reconciler import Reconciler, Result
 from controller.sdeps import SeldonDeployments
-from seldon_core.api.constants import LABEL_CONTROLLER_ID, LABEL_MANAGED_BY, MANAGED_BY
+from seldon_core.api.constants import LABEL_CONTROLLER_ID, LABEL_SELDON_ID
+from seldon_core.kube.backoff import Backoff
 from seldon_core.kube.cache import Reflector
 from seldon_core.kube.client import Client
+from seldon_core.kube.errors import Forbidden, KubeError, NotFound
 from seldon_core.kube.lease import Leadership
-from seldon_core.kube.resources import DEPLOYMENTS, NAMESPACES, SELDONDEPLOYMENTS, SERVICES, Resource
-from seldon_core.plan import Config
+from seldon_core.kube.resources import NAMESPACES, SELDONDEPLOYMENTS, Resource
+from seldon_core.plan import KINDS, ChildKind, Config
+from seldon_core.plan.status import AVAILABLE
 
 Object = dict[str, Any]
 
 WORKERS = 4
 # Everything is looked at again this often, should a watch ever have missed something.
 RESYNC_SECONDS = 600.0
+# How often it is looked whether a kind of another project has appeared.
+DISCOVERY_SECONDS = 60.0
 # A watch is never silent for much longer than 150 s, so that one silent for this long hears nothing at all.
 DEAF_SECONDS = 450.0
 
@@ -67,22 +73,21 @@ class Controller:
     def __init__(self, client: Client, config: Config, namespace: str | None = None) -> None:
         self.queue: KeyQueue[Key] = KeyQueue()
         self.working = False
-        self.metrics = Metrics(lambda: len(self.queue), lambda: self.working)
+        self.metrics = Metrics(lambda: len(self.queue), lambda: self.working, client.requests)
+        self._changed_at: dict[Key, tuple[int, float]] = {}  # with the generation
         self._namespace_ids: dict[str, str] = {}
         self._sdeps = SeldonDeployments(config.controller_id, lambda name: self._namespace_ids.get(name, ""))
         self._children = Children()
-        self._reconciler = Reconciler(client, config, self._sdeps, self._children)
-        ours = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
-
-        def children_of(resource: Resource) -> Reflector[Child]:
-            return Reflector(
-                client, resource, namespace, trim=Child.of, on_change=self._child_changed, label_selector=ours
-            )
-
+        self._client = client
+        self._config = config
+        self._namespace = namespace
+        self._served = {child.kind for child in KINDS if child.built_in}
+        self._unknown = [child for child in KINDS if not child.built_in]
+        self._discovered = asyncio.Event()
+        self._reconciler = Reconciler(client, config, self._sdeps, self._children, self._served)
         self._reflectors: list[Reflector[Any]] = [
             Reflector(client, SELDONDEPLOYMENTS, namespace, trim=lambda sdep: sdep, on_change=self._sdep_changed),
-            children_of(DEPLOYMENTS),
-            children_of(SERVICES),
+            *(self._children_of(RESOURCES[child.kind]) for child in KINDS if child.built_in),
         ]
         if namespace is None:
             # In every other case the namespace is the operator's own, whatever its label says.
@@ -95,15 +100,63 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             for reflector in self._reflectors:
                 group.create_task(reflector.run())
+            while True:
+                for child in await self._appeared():
+                    reflector = self._children_of(RESOURCES[child.kind])
+                    self._reflectors.append(reflector)
+                    group.create_task(reflector.run())
+                    await reflector.synced.wait()
+                    self._served.add(child.kind)
+                    self._unknown.remove(child)
+                    self._enqueue(self._sdeps.keys())
+                self._discovered.set()
+                await asyncio.sleep(DISCOVERY_SECONDS)
+
+    async def _appeared(self) -> list[ChildKind]:
+        """Return those kinds of other projects that the cluster serves and that are not watched yet."""
+        backoff = Backoff()
+        while True:
+            try:
+                return [child for child in self._unknown if await self._is_served(child)]
+            except KubeError as error:
+                _log.warning("cannot find out which kinds there are: %s", error)
+                await asyncio.sleep(backoff.pause())
+
+    async def _is_served(self, child: ChildKind) -> bool:
+        """Tell whether the cluster has a kind that we may see; what is switched off may be withheld from us."""
+        resource = RESOURCES[child.kind]
+        try:
+            if not await self._client.serves(resource):
+                return False
+            await self._client.list(resource, self._namespace, label_selector=LABEL_SELDON_ID, most=1)
+        except NotFound:
+            return False
+        except Forbidden:
+            if child.planned(self._config):
+                raise
+            return False
+        return True
+
+    def _children_of(self, resource: Resource) -> Reflector[Child]:
+        # The label that children bear whoever made them, the reference implementation included.
+        return Reflector(
+            self._client,
+            resource,
+            self._namespace,
+            trim=Child.of,
+            on_change=self._child_changed,
+            label_selector=LABEL_SELDON_ID,
+        )
 
     async def synced(self) -> None:
         """Wait until every copy is complete."""
-        for reflector in self._reflectors:
+        for reflector in list(self._reflectors):
             await reflector.synced.wait()
+        await self._discovered.wait()
 
     def not_ready(self) -> str | None:
         """Return why this process could not lead, or None."""
-        waiting = any(not reflector.synced.is_set() for reflector in self._reflectors)
+        waiting = not self._discovered.is_set() or any(not one.synced.is_set() for one in self._reflectors)
         return "the first lists are not complete" if waiting else None
 
     def not_alive(self, now: Callable[[], float] = time.monotonic) -> str | None:
@@ -148,14 +201,27 @@ class Controller:
         except Exception:  # noqa: BLE001 - one SeldonDeployment must not take the others down
             _log.exception("the pass failed: this is a fault of the controller", extra={"key": "/".join(key)})
             self.queue.retry(key)
+            self.metrics.retries.inc()
             return "error"
+        self._time_readiness(key)
         if made.result is Result.RETRY:
             self.queue.retry(key)
+            self.metrics.retries.inc()
         else:
             self.queue.succeeded(key)
         if made.recheck is not None:
             self.queue.add_after(key, made.recheck)
         return made.result
+
+    def _time_readiness(self, key: Key) -> None:
+        """Note how long a change of a spec has taken, once it is available."""
+        sdep, changed = self._sdeps.get(key), self._changed_at.get(key)
+        if sdep is None or changed is None:
+            return
+        status = sdep.get("status") or {}
+        if status.get("state") == AVAILABLE and status.get("observedGeneration", 0) >= changed[0]:
+            self.metrics.ready_seconds.observe(time.monotonic() - changed[1])
+            del self._changed_at[key]
 
     def _enqueue(self, keys: Iterable[Key]) -> None:
         # Those who do not lead begin with everything when they do.
@@ -167,8 +233,13 @@ class Controller:
         if new is None:
             assert old is not None
             self._sdeps.remove(key, old["metadata"]["uid"])
+            self._changed_at.pop(key, None)
             self._enqueue([key])
-        elif self._sdeps.put(new):
+            return
+        generation = new["metadata"].get("generation", 0)
+        if self.working and (old is None or old["metadata"].get("generation", 0) != generation):
+            self._changed_at[key] = generation, time.monotonic()
+        if self._sdeps.put(new):
             self._enqueue([key])
 
     def _child_changed(self, _: Key, old: Child | None, new: Child | None) -> None:

@@ -1,12 +1,13 @@
 """Making children as planned: only what differs is written, and nothing of anybody else's is touched."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.children import FIELD_MANAGER, Child, Children, Key, digest, owner_of
-from seldon_core.kube.client import Client
+from controller.takeover import managed_fields
+from seldon_core.kube.client import JSON_PATCH, Client
 from seldon_core.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from seldon_core.kube.resources import Resource
 from seldon_core.plan import KINDS, LiveDeployment, Problem, Ref
@@ -66,9 +67,11 @@ class Applier:
     Args:
         client: The API server.
         children: What is known of the cluster; answers to writes are put into it.
+        served: The kinds of children that the cluster knows, which may become more.
     """
 
-    def __init__(self, client: Client, children: Children) -> None:
+    def __init__(self, client: Client, children: Children, served: Collection[str]) -> None:
+        self._served = served
         self._client = client
         self._children = children
         self._records: dict[Key, dict[Place, tuple[str, Record]]] = {}  # with the uid of the child
@@ -93,6 +96,9 @@ class Applier:
         known = {(child.kind, child.name): child for child in self._children.of(key, uid)}
         for obj in objects:
             place = obj["kind"], obj["metadata"]["name"]
+            if obj["kind"] not in self._served:
+                outcome.problems.append(_unknown(obj))
+                continue
             try:
                 if await self._apply_one(key, uid, obj, known.get(place), outcome):
                     outcome.changed = True
@@ -130,6 +136,8 @@ class Applier:
             if record is not None and record.holds(desired, child.content) and _replicas_hold(obj, child):
                 return False
             child_uid: str | None = child.uid
+            if not child.applied:
+                await self._take_over(await self._client.get(RESOURCES[obj["kind"]], child.name, child.namespace))
         else:
             child_uid, free = await self._look(uid, obj, known_uid, outcome)
             if not free:
@@ -164,10 +172,28 @@ class Applier:
             outcome.look_again(_TERMINATING_RECHECK)
             return None, False
         if live["metadata"]["uid"] == known_uid or (owner is not None and owner[1] == uid):
+            await self._take_over(live)
             return live["metadata"]["uid"], True
         outcome.problems.append(_stranger(kind, name, live))
         outcome.look_again(_STRANGER_RECHECK)
         return None, False
+
+    async def _take_over(self, live: Object) -> None:
+        """Make what the reference implementation wrote of an object ours, so that applying replaces it."""
+        metadata = live["metadata"]
+        fields = managed_fields(metadata)
+        if fields is None:
+            return
+        _log.info("taking over %s %s/%s", live["kind"], metadata["namespace"], metadata["name"])
+        patch = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            {"op": "replace", "path": "/metadata/managedFields", "value": fields},
+        ]
+        resource = RESOURCES[live["kind"]]
+        try:
+            await self._client.patch(resource, metadata["name"], metadata["namespace"], patch, content_type=JSON_PATCH)
+        except (Conflict, Invalid) as error:  # a failed test is one or the other
+            raise Retry(f"{live['kind']} {metadata['name']} changed while it was taken over") from error
 
     def _refused(self, obj: Object, error: ApiError, outcome: Outcome) -> None:
         kind, name = obj["kind"], obj["metadata"]["name"]
@@ -187,6 +213,15 @@ def _replicas_hold(obj: Object, child: Child) -> bool:
     """Tell whether a Deployment has the replicas that are planned, if any are."""
     replicas = obj["spec"].get("replicas")
     return replicas is None or not isinstance(child.live, LiveDeployment) or child.live.replicas == replicas
+
+
+def _unknown(obj: Object) -> Problem:
+    kind, api_version = obj["kind"], obj["apiVersion"]
+    message = (
+        f"the cluster does not know {kind} of {api_version}: "
+        "install the project that it belongs to, or switch its use off in the values of the chart"
+    )
+    return Problem(kind, "KindNotServed", message)
 
 
 def _stranger(kind: str, name: str, live: Object) -> Problem:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from seldon_core.api.constants import GROUP, KIND, LABEL_CONTAINS_ENGINE
+from seldon_core.api.constants import GROUP, KIND, LABEL_APP, LABEL_CONTAINS_ENGINE, LABEL_SELDON_ID
 from seldon_core.plan import LiveDeployment, LiveObject, Observed
 
 Object = dict[str, Any]
@@ -24,7 +24,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A Deployment or Service as it is, reduced to what decides.
+    """An object as it is, reduced to what decides.
 
     Attributes:
         kind: Its kind.
@@ -34,6 +34,7 @@ class Child:
         resource_version: The version that this was made from; two children that differ in it only are equal.
         owner: Name and uid of the SeldonDeployment that controls it, or None.
         content: A digest of what was asked for, without status and what the server keeps for itself.
+        applied: Whether this operator has applied it before.
         live: What planning needs to know of it.
     """
 
@@ -44,13 +45,14 @@ class Child:
     resource_version: str = field(compare=False)
     owner: tuple[str, str] | None
     content: bytes
+    applied: bool
     live: LiveDeployment | LiveObject
 
     @classmethod
     def of(cls, obj: Object) -> "Child":
         """Reduce an object as the API server returns it; the object is left as it is."""
         metadata = obj["metadata"]
-        live = _live_deployment(obj) if obj["kind"] == "Deployment" else _live_service(obj)
+        live = _live_deployment(obj) if obj["kind"] == "Deployment" else _live_object(obj)
         return cls(
             kind=obj["kind"],
             namespace=metadata["namespace"],
@@ -59,6 +61,7 @@ class Child:
             resource_version=metadata["resourceVersion"],
             owner=owner_of(obj),
             content=content(obj),
+            applied=is_applied(metadata),
             live=live,
         )
 
@@ -70,6 +73,14 @@ def owner_of(obj: Object) -> tuple[str, str] | None:
         if reference.get("controller") and reference["kind"] == KIND and group == GROUP:
             return reference["name"], reference["uid"]
     return None
+
+
+def is_applied(metadata: Object) -> bool:
+    """Tell whether this operator has applied an object, by its metadata."""
+    return any(
+        (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply")
+        for entry in metadata.get("managedFields") or ()
+    )
 
 
 def content(obj: Object) -> bytes:
@@ -134,13 +145,15 @@ class Children:
 
     def observed(self, key: Key, uid: str) -> Observed:
         """Return the children of the SeldonDeployment of this key and uid, as planning looks at them."""
-        deployments, services = {}, {}
+        deployments, services, others = {}, {}, {}
         for child in self.of(key, uid):
             if isinstance(child.live, LiveDeployment):
                 deployments[child.name] = child.live
-            else:
+            elif child.kind == "Service":
                 services[child.name] = child.live
-        return Observed(deployments=deployments, services=services)
+            else:
+                others[child.kind, child.name] = child.live
+        return Observed(deployments=deployments, services=services, others=others)
 
     def _forget(self, child: Child | None) -> None:
         if child is None:
@@ -172,12 +185,19 @@ def _live_deployment(obj: Object) -> LiveDeployment:
         status=kept,
         carries_engine=(metadata.get("labels") or {}).get(LABEL_CONTAINS_ENGINE) == "true",
         terminating="deletionTimestamp" in metadata,
+        selector=_foreign_selector(spec),
     )
 
 
-def _live_service(obj: Object) -> LiveObject:
+def _foreign_selector(spec: Object) -> dict[str, str] | None:
+    """Return the labels that a Deployment selects by, where they are not of the form that ours have."""
+    labels: dict[str, str] = (spec.get("selector") or {}).get("matchLabels") or {}
+    return None if labels.keys() == {LABEL_SELDON_ID, LABEL_APP} else labels or None
+
+
+def _live_object(obj: Object) -> LiveObject:
     metadata = obj["metadata"]
-    ports = tuple(port["port"] for port in obj["spec"].get("ports") or ())
+    ports = tuple(port["port"] for port in obj["spec"].get("ports") or ()) if obj["kind"] == "Service" else ()
     return LiveObject(uid=metadata["uid"], terminating="deletionTimestamp" in metadata, ports=ports)
 
 

@@ -1,8 +1,25 @@
 """What the controller counts, for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+
+class _Requests(Collector):
+    """Renders what the client counts anyway."""
+
+    def __init__(self, counted: Mapping[str, int]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "seldon_controller_api_requests", "Requests to the API server by verb.", labels=["verb"]
+        )
+        for verb, count in self._counted.items():
+            family.add_metric([verb], count)
+        yield family
 
 
 class Metrics:
@@ -11,9 +28,10 @@ class Metrics:
     Args:
         queue_depth: Returns how many keys wait for a worker.
         leads: Returns whether this process leads.
+        requests: The requests that were sent to the API server, by verb.
     """
 
-    def __init__(self, queue_depth: Callable[[], int], leads: Callable[[], bool]) -> None:
+    def __init__(self, queue_depth: Callable[[], int], leads: Callable[[], bool], requests: Mapping[str, int]) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -24,6 +42,16 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+        self.retries = Counter(
+            "seldon_controller_retries", "Passes that are repeated because of a failure.", registry=self.registry
+        )
+        self.ready_seconds = Histogram(
+            "seldon_controller_ready_seconds",
+            "Time from when a change of a spec was seen until it was available, where one was waited for.",
+            buckets=(1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800),
+            registry=self.registry,
+        )
+        self.registry.register(_Requests(requests))
         self.seconds = Histogram(
             "seldon_controller_reconcile_seconds",
             "Time that a pass takes.",

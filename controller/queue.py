@@ -41,6 +41,11 @@ class KeyQueue(Generic[K]):
         self._advance()
         return len(self._ready) + len(self._again)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no key waits for a worker, and none has one."""
+        return not len(self) and not self._working
+
     def add(self, key: K) -> None:
         """Have the key looked at as soon as possible."""
         self._due.pop(key, None)

@@ -1,7 +1,7 @@
 """One pass over one SeldonDeployment: observe, plan, apply, report."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Any
 from controller import events
 from controller.applying import Applier, Outcome, Record, Retry
 from controller.children import FIELD_MANAGER, Children, Key, digest
+from controller.pods import Pods
 from controller.sdeps import SeldonDeployments
 from seldon_core.api.validate import validate
 from seldon_core.kube.client import Client
@@ -47,6 +48,7 @@ class Reconciler:
         config: The operator's configuration.
         sdeps: The SeldonDeployments in the cluster.
         children: Their children.
+        served: The kinds of children that the cluster knows, which may become more.
         now: The time, as it is written into a status.
     """
 
@@ -56,6 +58,7 @@ class Reconciler:
         config: Config,
         sdeps: SeldonDeployments,
         children: Children,
+        served: Collection[str],
         *,
         now: Callable[[], str] = lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     ) -> None:
@@ -64,7 +67,8 @@ class Reconciler:
         self._sdeps = sdeps
         self._children = children
         self._now = now
-        self._applier = Applier(client, children)
+        self._applier = Applier(client, children, served)
+        self._pods = Pods(client)
         self._reported: dict[Key, Record] = {}
 
     async def reconcile(self, key: Key) -> Pass:
@@ -77,6 +81,7 @@ class Reconciler:
         if sdep is None or not self._sdeps.ours(sdep) or "deletionTimestamp" in sdep["metadata"]:
             # Its children go with it by themselves.
             self._applier.forget(key)
+            self._pods.forget(key)
             self._reported.pop(key, None)
             return Pass(Result.SKIPPED)
         try:
@@ -89,7 +94,9 @@ class Reconciler:
 
     async def _reconcile(self, key: Key, sdep: Object) -> Pass:
         uid = sdep["metadata"]["uid"]
-        errors = [finding for finding in validate(sdep) if finding.severity == "error"]
+        errors = [
+            finding for finding in validate(sdep, installation=self._config.installation) if finding.severity == "error"
+        ]
         if errors:
             # It was stored while no webhook checked it. What serves already goes on serving.
             await self._report(key, sdep, invalid_status(sdep, errors, now=self._now()))
@@ -100,7 +107,11 @@ class Reconciler:
         if not outcome.changed and not outcome.problems:
             await self._applier.delete(key, made.superseded)
         observed = self._children.observed(key, uid)
-        await self._report(key, sdep, status(made, self._config, observed, problems=outcome.problems, now=self._now()))
+        causes, recheck = await self._pods.causes(key, made.names("Deployment"), observed)
+        if recheck is not None:
+            outcome.look_again(recheck)
+        wanted = status(made, self._config, observed, problems=outcome.problems, causes=causes, now=self._now())
+        await self._report(key, sdep, wanted)
         return Pass(_result(outcome), outcome.recheck)
 
     async def _report(self, key: Key, sdep: Object, wanted: Object) -> None:

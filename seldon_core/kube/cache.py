@@ -65,7 +65,7 @@ class Reflector(Generic[T]):
         self._namespace = namespace
         self._trim = trim
         self._on_change = on_change
-        self._selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        self._selectors: dict[str, Any] = {"label_selector": label_selector, "field_selector": field_selector}
         self._kept: dict[Key, tuple[str, T]] = {}  # with the resourceVersion it was made from
         self._heard = time.monotonic()
 

@@ -22,6 +22,7 @@ from seldon_core import __version__
 from seldon_core.kube.connection import Connection, connect
 from seldon_core.kube.errors import (
     ApiError,
+    NotFound,
     Unreachable,
     error_from_body,
     error_from_status,
@@ -122,6 +123,19 @@ class Client:
         """
         return await self._request("get", "GET", resource.path(namespace, name))
 
+    async def serves(self, resource: Resource) -> bool:
+        """Tell whether the server knows a kind of object in this version; everybody may ask that.
+
+        Raises:
+            KubeError: any failure.
+        """
+        path = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+        try:
+            found = await self._request("get", "GET", path)
+        except NotFound:
+            return False
+        return any(entry.get("name") == resource.plural for entry in found.get("resources") or ())
+
     async def pages(
         self,
         resource: Resource,
@@ -129,6 +143,7 @@ class Client:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        size: int = _PAGE_SIZE,
     ) -> AsyncGenerator[tuple[list[Object], str], None]:
         """Yield the collection page by page, each with the resourceVersion that a watch continues from.
 
@@ -138,7 +153,7 @@ class Client:
             Gone: reading took so long that the server forgot the version it began with; begin again.
             KubeError: any other failure.
         """
-        query = {"limit": str(_PAGE_SIZE), "labelSelector": label_selector, "fieldSelector": field_selector}
+        query = {"limit": str(size), "labelSelector": label_selector, "fieldSelector": field_selector}
         while True:
             page = await self._request("list", "GET", resource.path(namespace), query)
             items = page.get("items") or []
@@ -158,6 +173,7 @@ class Client:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        most: int | None = None,
     ) -> tuple[list[Object], str]:
         """Return all items of the collection and the resourceVersion that a watch continues from.
 
@@ -166,17 +182,22 @@ class Client:
             namespace: the namespace, or None for all.
             label_selector: such as ``app=x,tier!=y``.
             field_selector: such as ``metadata.name=x``.
+            most: how many items to return at most; those beyond are not read.
 
         Raises:
             KubeError: any failure; Gone where the collection cannot be read to its end (begin again).
         """
         collected: list[Object] = []
         version = ""
-        async for items, version in self.pages(  # noqa: B007 - the last page's version is the answer's
-            resource, namespace, label_selector=label_selector, field_selector=field_selector
-        ):
-            collected += items
-        return collected, version
+        pages = self.pages(
+            resource, namespace, label_selector=label_selector, field_selector=field_selector, size=most or _PAGE_SIZE
+        )
+        async with aclosing(pages):
+            async for items, version in pages:  # noqa: B007 - the last page's version is the answer's
+                collected += items
+                if most is not None and len(collected) >= most:
+                    break
+        return collected[:most], version
 
     async def watch(
         self,

@@ -50,6 +50,15 @@ PODS = Resource("", "v1", "pods", "Pod")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 EVENTS = Resource("", "v1", "events", "Event")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+DISRUPTION_BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+SCALED_OBJECTS = Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
+HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+GRPC_ROUTES = Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
+DESTINATION_RULES = Resource("networking.istio.io", "v1", "destinationrules", "DestinationRule")
+VIRTUAL_SERVICES = Resource("networking.istio.io", "v1", "virtualservices", "VirtualService")
+TLS_CONTEXTS = Resource("getambassador.io", "v2", "tlscontexts", "TLSContext")
+MAPPINGS = Resource("getambassador.io", "v2", "mappings", "Mapping")
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 MUTATING_WEBHOOKS = Resource(
     "admissionregistration.k8s.io",
@@ -76,6 +85,15 @@ _KNOWN = {
         SECRETS,
         EVENTS,
         LEASES,
+        AUTOSCALERS,
+        DISRUPTION_BUDGETS,
+        SCALED_OBJECTS,
+        HTTP_ROUTES,
+        GRPC_ROUTES,
+        DESTINATION_RULES,
+        VIRTUAL_SERVICES,
+        TLS_CONTEXTS,
+        MAPPINGS,
         NAMESPACES,
         MUTATING_WEBHOOKS,
         VALIDATING_WEBHOOKS,

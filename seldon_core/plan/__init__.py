@@ -3,6 +3,7 @@
 Pure: what is planned depends on the arguments alone, and nothing here talks to a cluster.
 """
 
+from .causes import Cause, cause
 from .config import Config, ConfigError
 from .kinds import KINDS, ChildKind
 from .observed import LiveDeployment, LiveObject, Observed
@@ -11,6 +12,7 @@ from .status import Problem, invalid_status, status
 
 __all__ = [
     "KINDS",
+    "Cause",
     "ChildKind",
     "Config",
     "ConfigError",
@@ -20,6 +22,7 @@ __all__ = [
     "Plan",
     "Problem",
     "Ref",
+    "cause",
     "invalid_status",
     "plan",
     "status",

@@ -83,6 +83,7 @@ def _component_deployment(
         name,
         {"labels": labels, "annotations": {**monitoring(config), **annotations}},
         pod,
+        live,
         replicas=applied_replicas(None if is_scaled(component, config) else stated, live),
         progress_deadline=as_number(predictor.get("progressDeadlineSeconds")),
     )

@@ -120,6 +120,7 @@ def _deployment(
             name,
             {"labels": labels, "annotations": annotations},
             pod,
+            observed.deployments.get(name),
             replicas=applied_replicas(_replicas(sdep, predictor), observed.deployments.get(name)),
             progress_deadline=as_number(predictor.get("progressDeadlineSeconds")),
         ),

@@ -18,6 +18,8 @@ class LiveDeployment:
         status: Its status.
         carries_engine: Whether its pods hold an engine.
         terminating: Whether it is being deleted.
+        selector: The labels that it selects its pods by, which never change, where they are not those that this
+            operator chooses: it was made by the reference implementation.
     """
 
     uid: str
@@ -27,6 +29,7 @@ class LiveDeployment:
     status: Mapping[str, Any] = field(default_factory=dict)
     carries_engine: bool = False
     terminating: bool = False
+    selector: Mapping[str, str] | None = None
 
     def count(self, field_name: str) -> int:
         """Return a number of its status, 0 where it has none."""

@@ -49,6 +49,7 @@ def engine_deployment(sdep: Object, predictor: Object, config: Config, observed:
             name,
             {"labels": labels, "annotations": {**monitoring(config), **annotations}},
             _pod(sdep, predictor, config),
+            observed.deployments.get(name),
             replicas=applied_replicas(stated, observed.deployments.get(name)),
             progress_deadline=as_number(predictor.get("progressDeadlineSeconds")),
         ),

@@ -52,7 +52,8 @@ class Plan:
     Attributes:
         sdep: The SeldonDeployment with everything filled in.
         objects: The objects that there must be, in the order in which they are applied.
-        waiting: Kind and name of those objects that must not be applied yet: routes to predictors that cannot answer.
+        waiting: Kind and name of those objects that must not be applied yet: routes to predictors that cannot answer,
+            and changes of what serves to what could not.
         obsolete: Children that would work against the objects, and must be deleted before these are applied.
         superseded: Children that no longer belong to it and may be deleted now, once all objects are as planned. Those
             that are still needed until their successors are ready are not among them.
@@ -94,12 +95,13 @@ def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
     objects = sorted(itertools.chain(*parts.values(), routes), key=lambda obj: _ORDER[obj["kind"]])
     wanted = {_place(obj) for obj in objects}
     routed = {each.name for each in shared.live if each.percent > 0}
+    held = waiting(sdep, parts, map(_place, routes), routed, observed)
     return Plan(
         sdep=sdep,
         objects=objects,
-        waiting=waiting(sdep, parts, map(_place, routes), routed, observed),
+        waiting=held,
         obsolete=_obsolete(wanted, observed),
-        superseded=superseded(wanted, observed),
+        superseded=[] if held else superseded(wanted, observed),
         scaled=_scaled(sdep, config),
     )
 

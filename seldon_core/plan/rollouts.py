@@ -58,6 +58,7 @@ def deployment_spec(
     name: str,
     metadata: Object,
     pod: Object,
+    live: LiveDeployment | None,
     *,
     replicas: int | None,
     progress_deadline: int | None,
@@ -69,11 +70,16 @@ def deployment_spec(
         name: The name of the Deployment.
         metadata: Labels and annotations of its pods.
         pod: The spec of its pods.
+        live: The Deployment as it is: one that exists keeps its selector, which cannot be changed, and its pods bear
+            whatever labels that asks for.
         replicas: How many there are; None leaves it open.
         progress_deadline: After how many seconds without progress a rollout counts as failed; None leaves it open.
     """
+    kept = None if live is None or live.selector is None else dict(live.selector)
+    if kept is not None:
+        metadata = {**metadata, "labels": {**metadata["labels"], **kept}}
     spec: Object = {
-        "selector": {"matchLabels": selector(sdep, name)},
+        "selector": {"matchLabels": kept or selector(sdep, name)},
         # Never fewer pods than asked for; the API server's default lets a rollout add a quarter.
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
         "template": {"metadata": metadata, "spec": pod},

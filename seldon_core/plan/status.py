@@ -2,18 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from seldon_core.api import constants as c
 from seldon_core.api.findings import Finding
-from seldon_core.api.names import predictor_service_name
+from seldon_core.api.names import explainer_name, predictor_service_name
 from seldon_core.api.objects import as_list, as_map, as_number
 
+from .causes import Cause
 from .config import Config
+from .explainers import has_explainer
+from .kinds import KINDS
 from .metadata import sdep_name
+from .modes import has_tls
 from .observed import LiveDeployment, Observed
 from .planner import Plan
 from .rollouts import selector
+from .services import predictor_ports
 
 Object = dict[str, Any]
 
@@ -26,7 +32,7 @@ class Problem:
     """Why an object cannot be as planned.
 
     Attributes:
-        kind: The object's kind: `Deployment` or `Service`.
+        kind: The object's kind, one of `KINDS`.
         reason: One CamelCase word for it.
         message: The whole of it, with a remedy.
     """
@@ -59,7 +65,15 @@ class _Condition:
         return cls(kind, "True" if verdict.state == AVAILABLE else "False", verdict.reason, verdict.message)
 
 
-def status(plan: Plan, config: Config, observed: Observed, *, problems: Sequence[Problem] = (), now: str) -> Object:
+def status(
+    plan: Plan,
+    config: Config,
+    observed: Observed,
+    *,
+    problems: Sequence[Problem] = (),
+    causes: Mapping[str, Cause] = MappingProxyType({}),
+    now: str,
+) -> Object:
     """Return the status of a planned SeldonDeployment.
 
     Args:
@@ -67,27 +81,23 @@ def status(plan: Plan, config: Config, observed: Observed, *, problems: Sequence
         config: The operator's configuration.
         observed: The children as they are after the plan was applied.
         problems: What kept the plan from being applied.
+        causes: Why Deployments are not ready, by their names, as far as their pods tell.
         now: The time, for conditions that changed.
     """
     sdep = plan.sdep
     services = _services(plan, observed)
-    verdicts = {name: _verdict(name, observed.deployments.get(name)) for name in plan.names("Deployment")}
-    parts = {
-        "DeploymentsReady": _worst(_problems(problems, "Deployment"), verdicts.values(), "AllAvailable"),
-        "ServicesReady": _worst(_problems(problems, "Service"), _missing(plan, services), "AllCreated"),
-    }
+    parts = _concerns(plan, observed, problems, causes)
     overall = _overall(parts.values())
     stated = [_Condition.of(kind, verdict) for kind, verdict in {**parts, "Ready": overall}.items()]
-    described = overall.message if overall.state == FAILED else ""
     result: Object = {
         "state": overall.state,
-        "description": described,
+        "description": overall.message,
         "observedGeneration": sdep["metadata"].get("generation", 0),
         "predictors": len(sdep["spec"]["predictors"]),
         **_scale(plan, observed),
         "deploymentStatus": {
-            name: {key: live.count(key) for key in ("replicas", "availableReplicas")}
-            for name in verdicts
+            name: {**{key: live.count(key) for key in ("replicas", "availableReplicas")}, **_explains(plan, name)}
+            for name in plan.names("Deployment")
             if (live := observed.deployments.get(name)) is not None
         },
         "serviceStatus": services,
@@ -122,9 +132,48 @@ def invalid_status(sdep: Object, findings: Iterable[Finding], *, now: str) -> Ob
     }
 
 
-def _verdict(name: str, live: LiveDeployment | None) -> _Verdict:
-    """Say how a Deployment is, with the deepest cause that its own status holds."""
+def _concerns(
+    plan: Plan, observed: Observed, problems: Sequence[Problem], causes: Mapping[str, Cause]
+) -> dict[str, _Verdict]:
+    """Return, by condition, how the objects are that it tells of."""
+    verdicts: dict[str, list[_Verdict]] = {child.condition: [] for child in KINDS}
+    conditions = {child.kind: child.condition for child in KINDS}
+    for obj in plan.objects:
+        kind, name = obj["kind"], obj["metadata"]["name"]
+        if kind == "Deployment":
+            held = (kind, name) in plan.waiting
+            verdict = _verdict(name, observed.deployments.get(name), causes.get(name), held=held)
+        else:
+            verdict = _presence(kind, name, plan, observed)
+        verdicts[conditions[kind]].append(verdict)
+    failed: dict[str, list[_Verdict]] = {condition: [] for condition in verdicts}
+    for problem in problems:
+        failed[conditions[problem.kind]].append(_Verdict(FAILED, problem.reason, problem.message))
+    fine = {"DeploymentsReady": "AllAvailable"}
+    return {
+        condition: _worst(failed[condition], found, fine.get(condition, "AllCreated") if found else "NoneDefined")
+        for condition, found in verdicts.items()
+    }
+
+
+def _presence(kind: str, name: str, plan: Plan, observed: Observed) -> _Verdict:
+    """Say whether an object that is not a Deployment is there, as planned."""
+    live = observed.services.get(name) if kind == "Service" else observed.others.get((kind, name))
+    if (kind, name) in plan.waiting:
+        return _Verdict(CREATING, "WaitingForPods", f'{kind} "{name}" waits until the pods that it leads to can answer')
+    if live is None:
+        return _Verdict(CREATING, "Creating", f'{kind} "{name}" does not exist yet')
+    if live.terminating:
+        return _Verdict(CREATING, "Terminating", f'{kind} "{name}" is being deleted and will be made again')
+    return _Verdict(AVAILABLE, "", "")
+
+
+def _verdict(name: str, live: LiveDeployment | None, cause: Cause | None, *, held: bool) -> _Verdict:
+    """Say how a Deployment is, with the deepest cause that its own status or its pods hold."""
     title = f'Deployment "{name}"'
+    if held:
+        message = f"{title} keeps its pods until those that their successors call, or that take their place, can answer"
+        return _Verdict(CREATING, "WaitingForOthers", message)
     if live is None:
         return _Verdict(CREATING, "Creating", f"{title} does not exist yet")
     if live.terminating:
@@ -141,23 +190,13 @@ def _verdict(name: str, live: LiveDeployment | None) -> _Verdict:
         f"{title}: {live.count('availableReplicas')} of {live.wanted} pods are available, "
         f"{live.count('updatedReplicas')} up to date"
     )
+    if cause is not None:
+        return _Verdict(state, cause.reason, f"{counted}; {cause.message}")
     if stuck:
         return _Verdict(state, progress.get("reason", "NotProgressing"), f"{counted}; {progress.get('message', '')}")
     unavailable = live.condition("Available")
     reason = unavailable.get("reason") if unavailable.get("status") == "False" else None
     return _Verdict(CREATING, reason or "RolloutInProgress", counted)
-
-
-def _problems(problems: Iterable[Problem], kind: str) -> list[_Verdict]:
-    return [_Verdict(FAILED, problem.reason, problem.message) for problem in problems if problem.kind == kind]
-
-
-def _missing(plan: Plan, services: Mapping[str, Object]) -> list[_Verdict]:
-    return [
-        _Verdict(CREATING, "Creating", f'Service "{name}" does not exist yet')
-        for name in plan.names("Service")
-        if name not in services
-    ]
 
 
 def _worst(problems: Sequence[_Verdict], verdicts: Iterable[_Verdict], fine: str) -> _Verdict:
@@ -224,9 +263,18 @@ def _services(plan: Plan, observed: Observed) -> dict[str, Object]:
     for obj in plan.objects:
         name = obj["metadata"]["name"]
         if obj["kind"] == "Service" and name in observed.services:
-            ports = [f"{name}.{namespace}:{port['port']}" for port in obj["spec"]["ports"]]
-            entries[name] = {"svcName": name, "httpEndpoint": ports[0], "grpcEndpoint": ports[-1]}
+            ports = obj["spec"]["ports"]
+            endpoints = {f"{port['name']}Endpoint": f"{name}.{namespace}:{port['port']}" for port in ports}
+            entries[name] = {"svcName": name, **endpoints, **_explains(plan, name)}
     return entries
+
+
+def _explains(plan: Plan, name: str) -> Object:
+    """Return which predictor's Service a child explains, where it is one of an explainer."""
+    for predictor in plan.sdep["spec"]["predictors"]:
+        if has_explainer(predictor) and name == explainer_name(sdep_name(plan.sdep), predictor["name"]):
+            return {"explainerFor": predictor_service_name(sdep_name(plan.sdep), predictor)}
+    return {}
 
 
 def _url(plan: Plan, services: Mapping[str, Object], config: Config) -> str | None:
@@ -237,7 +285,15 @@ def _url(plan: Plan, services: Mapping[str, Object], config: Config) -> str | No
     if name not in services:
         return None
     host = f"{name}.{plan.sdep['metadata']['namespace']}.svc.{config.cluster_domain}"
-    return f"http://{host}:{config.engine_http_port}/api/v1.0/predictions"
+    scheme = "https" if has_tls(main) else "http"
+    return f"{scheme}://{host}:{predictor_ports(plan.sdep, main, config)[0]}{_path(plan.sdep, main)}"
+
+
+def _path(sdep: Object, predictor: Object) -> str:
+    protocol, root = sdep["spec"]["protocol"], predictor["graph"].get("name")
+    if protocol in c.V2_PROTOCOLS:
+        return f"/v2/models/{root}/infer"
+    return f"/v1/models/{root}:predict" if protocol == "tensorflow" else "/api/v1.0/predictions"
 
 
 def _scale(plan: Plan, observed: Observed) -> Object:

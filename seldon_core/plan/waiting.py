@@ -32,7 +32,9 @@ def waiting(
     """
     held: set[Place] = set()
     for predictor in sdep["spec"]["predictors"]:
-        held |= set(_changing_engine(sdep, predictor, parts[predictor["name"]], observed))
+        objects = list(parts[predictor["name"]])
+        held |= set(_changing_engine(sdep, predictor, objects, observed))
+        held |= set(_calling_others(objects, observed))
     leads_to = [obj for name in routed for obj in parts[name] if obj["kind"] == "Deployment"]
     if held or not all(_serves(obj, observed) for obj in leads_to):
         held |= set(routes)
@@ -44,6 +46,18 @@ def _serves(deployment: Object, observed: Observed) -> bool:
         return True  # no predictor has to wait for its explainer
     live = observed.deployments.get(deployment["metadata"]["name"])
     return live is not None and live.serving
+
+
+def _calling_others(objects: Iterable[Object], observed: Observed) -> Iterable[Place]:
+    """Yield the Deployments whose engines serve, as long as one that their successors are to call serves nobody."""
+    deployments = [obj for obj in objects if obj["kind"] == "Deployment"]
+    callers = [obj for obj in deployments if obj["metadata"]["labels"].get(c.LABEL_CONTAINS_ENGINE) == "true"]
+    if all(_serves(obj, observed) for obj in deployments if obj not in callers):
+        return
+    for obj in callers:
+        live = observed.deployments.get(obj["metadata"]["name"])
+        if live is not None and live.serving:
+            yield obj["kind"], obj["metadata"]["name"]
 
 
 def _changing_engine(sdep: Object, predictor: Object, objects: Iterable[Object], observed: Observed) -> Iterable[Place]:

@@ -17,7 +17,6 @@ from seldon_core.transport.exchange import (
     UnreachableError,
     Upload,
 )
-from seldon_core.transport.heads import KnownResponse
 from seldon_core.transport.limits import Budget, Limits
 
 __all__ = [
@@ -50,7 +49,6 @@ class Pool:
         budget: bytes of bodies in memory; share one between servers and clients of a process.
         in_flight: number of exchanges that are not settled.
         connections: those that are open.
-        known: heads of answers that were parsed before.
     """
 
     def __init__(
@@ -68,7 +66,6 @@ class Pool:
         self.limits = limits or Limits()
         self.budget = budget or Budget()
         self.in_flight = 0
-        self.known: dict[bytes, KnownResponse] = {}
         self.connections: set[ClientConnection] = set()
         self._max_in_flight = max_in_flight
         self._connect_seconds = connect_seconds
@@ -82,6 +79,7 @@ class Pool:
         head: bytes,
         body: bytes,
         receiver: Receiver,
+        *,
         repeatable: bool = True,
         stream: StreamReceiver | None = None,
     ) -> Exchange:

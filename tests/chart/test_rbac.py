@@ -15,6 +15,9 @@ CONTROLLER: Rules = {
     "machinelearning.seldon.io/seldondeployments/finalizers": {"update"},
     "apps/deployments": {"get", "list", "watch", "create", "patch", "delete"},
     "/services": {"get", "list", "watch", "create", "patch", "delete"},
+    "autoscaling/horizontalpodautoscalers": {"get", "list", "watch", "create", "patch", "delete"},
+    "policy/poddisruptionbudgets": {"get", "list", "watch", "create", "patch", "delete"},
+    "/pods": {"list"},
     "/events": {"create"},
 }
 NAMESPACES: Rules = {"/namespaces": {"list", "watch"}}

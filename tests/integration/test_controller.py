@@ -29,6 +29,9 @@ RULES: list[tuple[str, str, list[str]]] = [
     ("machinelearning.seldon.io", "seldondeployments/finalizers", ["update"]),
     ("apps", "deployments", ["get", "list", "watch", "create", "patch", "delete"]),
     ("", "services", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("autoscaling", "horizontalpodautoscalers", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("policy", "poddisruptionbudgets", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("", "pods", ["list"]),
     ("", "events", ["create"]),
     ("", "namespaces", ["list", "watch"]),
 ]
@@ -105,11 +108,20 @@ async def test_children_appear_and_the_status_follows(operator: Path, world: Wor
         assert made["status"]["replicas"] == 2
         assert made["status"]["deploymentStatus"] == {"m-p-0-a": {"replicas": 2, "availableReplicas": 2}}
         assert set(made["status"]["serviceStatus"]) == {"m-p", "m-p-a"}
-        assert {c["type"]: c["status"] for c in made["status"]["conditions"]} == {
-            "DeploymentsReady": "True",
-            "Ready": "True",
-            "ServicesReady": "True",
-        }
+        assert {c["type"]: c["status"] for c in made["status"]["conditions"]} == dict.fromkeys(
+            (
+                "AmbassadorMappingsReady",
+                "DeploymentsReady",
+                "GatewayRoutesReady",
+                "HpasReady",
+                "KedaReady",
+                "PdbsReady",
+                "Ready",
+                "ServicesReady",
+                "istioVirtualServicesReady",
+            ),
+            "True",
+        )
 
 
 async def counted(world: World, available: int) -> bool:
@@ -228,16 +240,12 @@ async def test_what_others_add_is_left_alone(operator: Path, world: World) -> No
         await world.patch(DEPLOYMENTS, "m-p-0-a", {**annotation, "value": "now"})
         await world.patch(SERVICES, "m-p", {"op": "add", "path": "/metadata/annotations", "value": {"cloud": "x"}})
         await world.roll_out()
-        await world.state("Available")
-        await world.touch(controller)
+        await world.settled(controller, client)
         child, service = await world.deployment(), await world.service()
         assert child is not None
         assert service is not None
         assert child["spec"]["template"]["metadata"]["annotations"][restart] == "now"
         assert service["metadata"]["annotations"] == {"cloud": "x"}
-        sent = writes(client)
-        await world.touch(controller)
-        assert writes(client) == sent
 
 
 async def test_a_new_image_rolls_in_place_and_is_available_only_once_rolled_out(operator: Path, world: World) -> None:

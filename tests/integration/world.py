@@ -178,9 +178,19 @@ class World:
         await self.client.patch(SELDONDEPLOYMENTS, name, self.namespace, mark, content_type=MERGE_PATCH)
 
         async def looked() -> bool:
-            return passes(controller) > before and not len(controller.queue)
+            return passes(controller) > before and controller.queue.idle
 
         await eventually("a pass", looked)
+
+    async def settled(self, controller: Controller, client: Client, name: str = "m") -> None:
+        """Wait until looking at a SeldonDeployment makes the controller write nothing."""
+
+        async def steady() -> bool:
+            sent = writes(client)
+            await self.touch(controller, name)
+            return writes(client) == sent
+
+        await eventually("two passes that write nothing", steady)
 
 
 def condition(sdep: Object, kind: str) -> Object:

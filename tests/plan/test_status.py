@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from seldon_core.api.findings import Finding
-from seldon_core.plan import LiveObject, Observed, Problem, invalid_status, plan, status
+from seldon_core.plan import Cause, LiveObject, Observed, Problem, invalid_status, plan, status
 
 from .build import CONFIG, Object, component, container, live, node, predictor, sdep, single, unready
 
@@ -54,9 +54,15 @@ def test_everything_is_available() -> None:
                 "observedGeneration": 1,
             }
             for kind, reason in (
+                ("AmbassadorMappingsReady", "NoneDefined"),
                 ("DeploymentsReady", "AllAvailable"),
+                ("GatewayRoutesReady", "NoneDefined"),
+                ("HpasReady", "NoneDefined"),
+                ("KedaReady", "NoneDefined"),
+                ("PdbsReady", "NoneDefined"),
                 ("Ready", "AllReady"),
                 ("ServicesReady", "AllCreated"),
+                ("istioVirtualServicesReady", "NoneDefined"),
             )
         ],
     }
@@ -67,7 +73,7 @@ def test_nothing_exists_yet() -> None:
     assert made["state"] == "Creating"
     assert made["deploymentStatus"] == made["serviceStatus"] == {}
     assert "address" not in made
-    assert {c["type"]: (c["status"], c["reason"]) for c in made["conditions"]} == {
+    assert {c["type"]: (c["status"], c["reason"]) for c in made["conditions"] if c["reason"] != "NoneDefined"} == {
         "DeploymentsReady": ("False", "Creating"),
         "Ready": ("False", "Creating"),
         "ServicesReady": ("False", "Creating"),
@@ -164,7 +170,80 @@ def test_the_state_and_cause_of_a_deployment(deployment: Any, state: str, reason
         assert (found["reason"], found["status"]) == (reason, "True" if state == "Available" else "False")
         assert message in found["message"]
     assert condition(made, "ServicesReady")["status"] == "True"
-    assert made["description"] == (condition(made, "Ready")["message"] if state == "Failed" else "")
+    assert made["description"] == condition(made, "Ready")["message"]
+
+
+def test_the_pods_tell_the_deepest_cause() -> None:
+    observed = Observed(deployments={"m-p-0-a": unready()}, services=services("m-p", "m-p-a"))
+    causes = {"m-p-0-a": Cause("OOMKilled", 'pod "x" ran out of memory', 3)}
+    made = status(plan(single(), CONFIG, observed), CONFIG, observed, causes=causes, now=NOW)
+    assert (made["state"], condition(made, "Ready")["reason"]) == ("Creating", "OOMKilled")
+    assert made["description"] == (
+        'Deployment "m-p-0-a": 0 of 1 pods are available, 1 up to date; pod "x" ran out of memory'
+    )
+
+
+def test_autoscalers_and_budgets_are_conditions_of_their_own() -> None:
+    obj = single()
+    obj["spec"]["predictors"][0]["componentSpecs"][0] |= {"hpaSpec": {"maxReplicas": 3}, "pdbSpec": {"minAvailable": 1}}
+    made = of_one(live(), obj=obj)
+    assert made["state"] == "Creating"
+    for kind, message in (
+        ("HpasReady", 'HorizontalPodAutoscaler "m-p-0-a" does not exist yet'),
+        ("PdbsReady", 'PodDisruptionBudget "m-p-0-a" does not exist yet'),
+    ):
+        assert (condition(made, kind)["status"], condition(made, kind)["message"]) == ("False", message)
+    there = {(kind, "m-p-0-a"): LiveObject("u") for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget")}
+    observed = Observed({"m-p-0-a": live()}, services("m-p", "m-p-a"), there)
+    made = of(obj, observed)
+    assert made["state"] == "Available"
+    assert (condition(made, "HpasReady")["reason"], condition(made, "KedaReady")["reason"]) == (
+        "AllCreated",
+        "NoneDefined",
+    )
+
+
+def test_a_deployment_that_is_held_back_is_not_available_yet() -> None:
+    graph = node("a", node("b"), kind="TRANSFORMER")
+    obj = sdep(predictor("p", graph, component(container("a")), component(container("b"))))
+    observed = Observed({"m-p-0-a": live(carries_engine=True)}, services("m-p", "m-p-a", "m-p-b"))
+    made = of(obj, observed)
+    assert made["state"] == "Creating"
+    assert condition(made, "Ready")["reason"] == "WaitingForOthers"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "annotations", "address"),
+    [
+        ("seldon", {}, "http://m-p.n.svc.cluster.local:8000/api/v1.0/predictions"),
+        ("v2", {}, "http://m-p.n.svc.cluster.local:8000/v2/models/a/infer"),
+        ("kfserving", {}, "http://m-p.n.svc.cluster.local:8000/v2/models/a/infer"),
+        ("tensorflow", {}, "http://m-p.n.svc.cluster.local:8000/v1/models/a:predict"),
+        ("seldon", {"seldon.io/no-engine": "true"}, "http://m-p.n.svc.cluster.local:9000/api/v1.0/predictions"),
+    ],
+)
+def test_the_address_fits_the_protocol(protocol: str, annotations: Object, address: str) -> None:
+    obj = single(annotations=annotations)
+    obj["spec"]["protocol"] = protocol
+    assert of_one(live(), obj=obj)["address"] == {"url": address}
+
+
+def test_tls_is_said_by_the_address() -> None:
+    made = of_one(live(), obj=single(ssl={"certSecretName": "cert"}))
+    assert made["address"]["url"].startswith("https://")
+
+
+def test_an_explainer_is_told_from_what_it_explains() -> None:
+    obj = single(explainer={"type": "AnchorTabular"})
+    observed = Observed({"m-p-0-a": live(), "m-p-explainer": live()}, services("m-p", "m-p-a", "m-p-explainer"))
+    made = of(obj, observed)
+    assert made["serviceStatus"]["m-p-explainer"] == {
+        "svcName": "m-p-explainer",
+        "httpEndpoint": "m-p-explainer.n:9000",
+        "explainerFor": "m-p",
+    }
+    assert made["deploymentStatus"]["m-p-explainer"]["explainerFor"] == "m-p"
+    assert "explainerFor" not in made["serviceStatus"]["m-p"]
 
 
 def test_one_stuck_deployment_of_several_decides() -> None:
@@ -199,7 +278,7 @@ def test_the_time_of_a_condition_changes_only_with_its_status() -> None:
     }
     made = of_one(live(), obj=obj)
     times = {entry["type"]: entry["lastTransitionTime"] for entry in made["conditions"]}
-    assert times == {"DeploymentsReady": BEFORE, "Ready": NOW, "ServicesReady": NOW}
+    assert (times["DeploymentsReady"], times["Ready"], times["ServicesReady"]) == (BEFORE, NOW, NOW)
 
 
 def test_a_status_that_holds_is_computed_again_as_it_was() -> None:

@@ -149,11 +149,12 @@ def test_what_the_controller_calls_is_what_it_may(installed: Installed, operator
         return {item["name"] for item in found} - OPERATORS
 
     with programs.running(CONTROLLER, installed.metrics_port):
-        wait_for(lambda: cluster.post(namespace, manifest())[0] == CREATED)
+        wait_for(lambda: cluster.post(namespace, _scaled(manifest()))[0] == CREATED)
         wait_for(lambda: built() == {"model-example-0-classifier"})
+        _report(cluster, f"{deployments}/model-example-0-classifier", available=0)
         wait_for(lambda: _rename_predictor(cluster, object_path(namespace)))
         wait_for(lambda: "model-renamed-0-classifier" in built())
-        _become_available(cluster, f"{deployments}/model-renamed-0-classifier")
+        _report(cluster, f"{deployments}/model-renamed-0-classifier", available=1)
         wait_for(lambda: _collect_garbage(cluster, f"{deployments}/model-example-0-classifier"))
         wait_for(lambda: built() == {"model-renamed-0-classifier"})
         wait_for(lambda: built(services) == {"model-renamed", "model-renamed-classifier"})
@@ -163,19 +164,32 @@ def test_what_the_controller_calls_is_what_it_may(installed: Installed, operator
         # Server-side apply is a PATCH, and needs this where it creates.
         ("create", "apps/deployments"),
         ("create", "/services"),
+        ("create", "autoscaling/horizontalpodautoscalers"),
+        ("create", "policy/poddisruptionbudgets"),
         # Asked for by OwnerReferencesPermissionEnforcement, which is on here.
         ("update", "machinelearning.seldon.io/seldondeployments/finalizers"),
     }
 
 
-def _become_available(cluster: Cluster, deployment: str) -> None:
-    """Say of a Deployment what its controller would, once its pods are ready."""
+def _scaled(sdep: Object) -> Object:
+    """The same with an autoscaler and a disruption budget."""
+    sdep["spec"]["predictors"][0]["componentSpecs"][0] |= {
+        "hpaSpec": {"maxReplicas": 2},
+        "pdbSpec": {"minAvailable": 1},
+    }
+    return sdep
+
+
+def _report(cluster: Cluster, deployment: str, *, available: int) -> None:
+    """Say of a Deployment what its controller would, with as many of its one pod available."""
     found = cluster.check("GET", deployment)
-    replicas = found["spec"]["replicas"]
     found["status"] = {
         "observedGeneration": found["metadata"]["generation"],
-        "conditions": [{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}],
-        **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas),
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "readyReplicas": available,
+        "availableReplicas": available,
+        "unavailableReplicas": 1 - available,
     }
     cluster.check("PUT", f"{deployment}/status", found)
 

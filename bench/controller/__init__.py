@@ -1,0 +1,1 @@
+"""The controller's benchmark: many SeldonDeployments at once before a real API server."""

@@ -9,23 +9,42 @@ from typing import Any
 from seldon_core.microservice.contract import SeldonComponent
 from seldon_core.microservice.errors import UsageError
 
-__all__ = ["DATA_METHODS", "MESSAGE_METHODS", "Call", "Component", "Method"]
+__all__ = ["Call", "Component", "Method"]
 
 log = logging.getLogger(__name__)
 
-# Called as f(X, names, meta=meta); every other method of the contract takes one message or nothing.
-DATA_METHODS = ("predict", "transform_input", "transform_output")
-MESSAGE_METHODS = ("predict_raw", "transform_input_raw", "transform_output_raw")
-PLAIN_METHODS = ("load", "tags", "metrics", "health_status", "health_status_raw", "init_metadata")
+# What the wrapper serves, and how it calls each: with arguments of these names. Only the first four may take `meta`.
+_DATA = ("X", "names")
+SERVED = {
+    "predict": _DATA,
+    "transform_input": _DATA,
+    "transform_output": _DATA,
+    "route": _DATA,
+    "aggregate": ("features_list", "names_list"),
+    "send_feedback": ("features", "names", "reward", "truth"),
+}
+_OPTIONAL = {**dict.fromkeys(("predict", "transform_input", "transform_output", "route"), "meta"),
+             "send_feedback": "routing"}  # fmt: skip
+# Methods for whole messages: today's, and those that older classes have in their place.
+_WHOLE = {f"{name}_{kind}": ("msg",) for name in SERVED for kind in ("raw", "rest")}
+_PLAIN = ("load", "tags", "metrics", "health_status", "health_status_raw", "init_metadata", "class_names",
+          "feature_names", "custom_service")  # fmt: skip
+_SIGNATURES: dict[str, tuple[str, ...]] = {**SERVED, **_WHOLE, **dict.fromkeys(_PLAIN, ())}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a user's method that is about to be made."""
+    """One call of a user's method that is about to be made.
+
+    Attributes:
+        function, arguments, keywords: the call.
+        batch: calls with equal keys may be made as one, their first arguments joined; None: this one stands alone.
+    """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
     keywords: dict[str, Any] | None = None
+    batch: Any = None
 
     def __call__(self) -> Any:
         return self.function(*self.arguments, **(self.keywords or {}))
@@ -33,20 +52,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of the user's object. Its signature is inspected once, so a call is made once."""
+    """A method of the user's object. Its signature is inspected once, so a call is made once.
+
+    Attributes:
+        function: the method.
+        arity: how many positional arguments it is given at most.
+        optional: name of the keyword that it takes besides, None for none.
+    """
 
     function: Callable[..., Any]
-    takes_names: bool = False
-    takes_meta: bool = False
+    arity: int = 0
+    optional: str | None = None
 
-    def on_data(self, payload: Any, names: list[Any], meta: dict[str, Any] | None) -> Call:
-        """The call of a method that works on data."""
-        arguments = (payload, names) if self.takes_names else (payload,)
-        return Call(self.function, arguments, {"meta": meta} if self.takes_meta else None)
-
-    def with_arguments(self, *arguments: Any) -> Call:
-        """The call of any other method."""
-        return Call(self.function, arguments)
+    def with_arguments(self, *arguments: Any, optional: Any = None, batch: Any = None) -> Call:
+        """The call with these arguments, as far as there is a place for them."""
+        keywords = {self.optional: optional} if self.optional else None
+        return Call(self.function, arguments[: self.arity], keywords, batch)
 
 
 class Component:
@@ -67,11 +88,10 @@ class Component:
         self.inherits = isinstance(user_object, SeldonComponent)
         self.methods: dict[str, Method] = {}
         problems: list[str] = []
-        for name in (*DATA_METHODS, *MESSAGE_METHODS, *PLAIN_METHODS, "class_names", "feature_names"):
+        for name, arguments in _SIGNATURES.items():
             function = getattr(user_object, name, None)
             if callable(function) and not _is_inherited(function, name):
-                arity = 2 if name in DATA_METHODS else 1 if name in MESSAGE_METHODS else 0
-                self._add(name, function, arity, problems)
+                self._add(name, function, arguments, problems)
         fixed = getattr(user_object, "class_names", None)
         self.column_names = list(fixed) if fixed is not None and not callable(fixed) else None
         if self.column_names is not None:
@@ -83,20 +103,28 @@ class Component:
         """The method called `name`, None when the class does not have it."""
         return self.methods.get(name)
 
-    def _add(self, name: str, function: Callable[..., Any], arity: int, problems: list[str]) -> None:
+    def serves(self) -> list[str]:
+        """The methods that requests can reach."""
+        return [name for name in self.methods if name in SERVED or name in _WHOLE]
+
+    def _add(self, name: str, function: Callable[..., Any], arguments: tuple[str, ...], problems: list[str]) -> None:
         try:
             signature = inspect.signature(function)
         except (TypeError, ValueError):  # compiled code does not always tell
-            self.methods[name] = Method(function, takes_names=arity == 2)
+            self.methods[name] = Method(function, len(arguments))
             return
-        takes_meta = arity == 2 and _accepts_keyword(signature, "meta")
-        optional = {"meta": None} if takes_meta else {}
+        keyword = _OPTIONAL.get(name)
+        if keyword is not None and not _accepts_keyword(signature, keyword):
+            keyword = None
+        optional = {keyword: None} if keyword else {}
         # predict(self, X) is fine too: names are left out where there is no place for them.
-        for count in (2, 1) if arity == 2 else (arity,):
+        counts = (2, 1) if len(arguments) == 2 else (len(arguments),)
+        for count in counts:
             if _accepts(signature, count, optional):
-                self.methods[name] = Method(function, takes_names=count == 2, takes_meta=takes_meta)
+                self.methods[name] = Method(function, count, keyword)
                 return
-        expected = {0: "()", 1: "(msg)", 2: "(X, names, meta=None)"}[arity]
+        shown = [*arguments, *([f"{_OPTIONAL[name]}=None"] if name in _OPTIONAL else [])]
+        expected = f"({', '.join(shown)})"
         problems.append(f"{self.name}.{name}{signature}: the wrapper calls {name}{expected}; make it accept that")
 
 

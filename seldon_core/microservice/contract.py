@@ -59,7 +59,8 @@ class SeldonComponent:
             meta: the request's meta, None when it had none.
 
         Returns:
-            An array or a list, str, bytes, dict, or a SeldonResponse of one of them.
+            An array or a list, str, bytes, dict, a pandas DataFrame, or a SeldonResponse of one of them; a generator
+            of these answers with a stream of events.
         """
         raise SeldonNotImplementedError("predict is not implemented")
 
@@ -92,6 +93,55 @@ class SeldonComponent:
     def transform_output_raw(self, msg: dict[str, Any]) -> dict[str, Any]:
         """Change a whole answer on its way back; see `predict_raw`."""
         raise SeldonNotImplementedError("transform_output_raw is not implemented")
+
+    def route(self, X: Any, names: Sequence[str], meta: dict[str, Any] | None = None) -> Any:
+        """Choose the branch of the graph that a request takes; for arguments see `predict`.
+
+        Returns:
+            The number of the child, from 0; -1 for all of them, -2 to answer with the request itself.
+        """
+        raise SeldonNotImplementedError("route is not implemented")
+
+    def route_raw(self, msg: dict[str, Any]) -> dict[str, Any]:
+        """Choose the branch for a whole message, with a message whose data holds it."""
+        raise SeldonNotImplementedError("route_raw is not implemented")
+
+    def aggregate(self, features_list: list[Any], names_list: list[Sequence[str]]) -> Any:
+        """Make one answer of those of all children.
+
+        Args:
+            features_list: what each child answered, in their order; see `X` of `predict`.
+            names_list: the column names of each.
+
+        Returns:
+            What `predict` may return.
+        """
+        raise SeldonNotImplementedError("aggregate is not implemented")
+
+    def aggregate_raw(self, msgs: Any) -> dict[str, Any]:
+        """Make one whole message of the list of all children's, as it came: decoded JSON."""
+        raise SeldonNotImplementedError("aggregate_raw is not implemented")
+
+    def send_feedback(
+        self, features: Any, names: Sequence[str], reward: float, truth: Any, routing: int | None = None
+    ) -> Any:
+        """Learn how good an answer was.
+
+        Args:
+            features: what was asked; see `X` of `predict`.
+            names: the column names of the request.
+            reward: how good the answer was.
+            truth: what it should have been; an empty array when that is not known.
+            routing: the branch that this node had chosen, None when it had chosen none.
+
+        Returns:
+            Nothing, or what `predict` may return.
+        """
+        raise SeldonNotImplementedError("send_feedback is not implemented")
+
+    def send_feedback_raw(self, feedback: dict[str, Any]) -> dict[str, Any]:
+        """Learn from a whole feedback message, as decoded JSON; answer with a whole message."""
+        raise SeldonNotImplementedError("send_feedback_raw is not implemented")
 
     def tags(self) -> dict[str, Any]:
         """Tags of every answer; called after each request."""

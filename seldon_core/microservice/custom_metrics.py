@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from seldon_core.microservice.errors import SeldonMicroserviceException
+from seldon_core.microservice.flows import Answer
 from seldon_core.microservice.identity import Identity
-from seldon_core.telemetry.metrics import Family, Registry
+from seldon_core.telemetry.metrics import Counter, Family, Registry
 
 __all__ = ["COUNTER", "GAUGE", "TIMER", "CustomMetrics", "create_counter", "create_gauge", "create_timer"]
 
@@ -68,13 +69,15 @@ class CustomMetrics:
     `check` runs where the model runs, `record` on the thread of the event loop.
     """
 
-    def __init__(self, registry: Registry, identity: Identity) -> None:
+    def __init__(self, registry: Registry, identity: Identity, *, rewards: bool = True) -> None:
         self._registry = registry
         fixed = {**identity.labels(), "worker_id": str(os.getpid())}
         self._fixed_names = ("method", *fixed)
         self._fixed_values = tuple(fixed.values())
         self._reserved = {*self._fixed_names, "le"}
         self._kinds: dict[str, str] = {}
+        self._rewards = rewards
+        self._feedback: tuple[Counter, Counter] | None = None
         self._families: dict[str, Family[Any]] = {}
 
     def check(self, metrics: Any) -> list[dict[str, Any]]:
@@ -104,6 +107,25 @@ class CustomMetrics:
         before = self._kinds.setdefault(_exposed_name(metric), kind)
         if before != kind:
             raise _bad(f"{metric!r:.200}: {key} was a {before} before; give the {kind} another key")
+
+    def count(self, answer: Answer) -> None:
+        """Count what was made on the way to an answer: custom metrics, and the reward of feedback."""
+        if answer.metrics:
+            self.record(answer.method, answer.metrics)
+        if answer.reward and self._rewards:
+            if self._feedback is None:
+                self._feedback = self._new_feedback()
+            feedback, reward = self._feedback
+            feedback.inc()
+            reward.inc(answer.reward)
+
+    def _new_feedback(self) -> tuple[Counter, Counter]:
+        help_text = "Feedback with a reward."
+        feedback = self._registry.counter("seldon_api_model_feedback_total", help_text, self._fixed_names)
+        # It falls when a reward is negative, which a counter must not.
+        reward = self._registry.sum("seldon_api_model_feedback_reward_total", "Sum of rewards.", self._fixed_names)
+        labels = ("feedback", *self._fixed_values)
+        return feedback.labels(*labels), reward.labels(*labels)
 
     def record(self, method: str, metrics: list[dict[str, Any]]) -> None:
         """Count valid metrics that a call of `method` made."""

@@ -1,73 +1,44 @@
-"""One request through a model, whatever transport it came over.
+"""One request through a model, whatever protocol and transport it came over.
 
 Every function here that calls the user's object is a flow: a generator that yields each call instead of making
-it and gets its result back. Whoever runs the flow (`advance`) decides on which thread a call is made, so a plain
+it and gets its result back. Whoever runs the flow (`flows.advance`) decides on which thread a call is made, so a plain
 method runs where the model was loaded and a coroutine on the event loop, through the same code.
 """
 
 import inspect
-import logging
+import operator
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from seldon_core.microservice.component import Call, Component
+from seldon_core.microservice.batching import batch_key
+from seldon_core.microservice.codec import JSON_HEADERS, Codec, Incoming, Outcome
+from seldon_core.microservice.component import Call, Component, Method
 from seldon_core.microservice.contract import SeldonResponse
 from seldon_core.microservice.custom_metrics import CustomMetrics
-from seldon_core.microservice.errors import SeldonMicroserviceException, SeldonNotImplementedError, user_traceback
+from seldon_core.microservice.errors import SeldonMicroserviceException, SeldonNotImplementedError
+from seldon_core.microservice.flows import Answer, Flow, Stream
 from seldon_core.microservice.identity import Identity
+from seldon_core.microservice.operations import (
+    AGGREGATE,
+    FEEDBACK,
+    HEALTH,
+    PREDICT,
+    ROUTE,
+    TRANSFORM_INPUT,
+    TRANSFORM_OUTPUT,
+    Operation,
+)
+from seldon_core.microservice.seldon_codec import SELDON, merged_meta
 from seldon_core.protocols import seldon
-from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
 
-__all__ = ["Answer", "DataPlane", "Flow", "Operation", "advance", "error_body", "failure"]
+__all__ = ["DataPlane"]
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the caller gets, and the custom metrics that were made on the way."""
-
-    status: int
-    body: bytes
-    method: str = ""
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-
-
-Flow = Generator[Call, Any, Answer]
 _ABSENT = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One of the things that a component can be asked to do.
-
-    Attributes:
-        method: the method of the user's class; the one for whole messages has `_raw` behind it.
-        label: the value of the label `method` of custom metrics.
-        without: what the answer is made of when the class has no such method: the payload.
-        naming: methods that may name the columns of the answer, the first that exists does.
-        keeps_names: whether the request's names stay when the shape does.
-        status_from_message: whether a whole message decides the HTTP status with `status.code`.
-    """
-
-    method: str
-    label: str
-    without: Callable[[Any], Any]
-    naming: tuple[str, ...] = ("class_names",)
-    keeps_names: bool = False
-    status_from_message: bool = False
-
-
-PREDICT = Operation("predict", "predict", lambda _: [], status_from_message=True)
-TRANSFORM_INPUT = Operation(
-    "transform_input", "inputtransform", lambda payload: payload, ("feature_names", "class_names"), keeps_names=True
-)
-TRANSFORM_OUTPUT = Operation("transform_output", "outputtransform", lambda payload: payload, keeps_names=True)
-_HEALTH = Operation("health_status", "health", lambda payload: payload)
+# What "infer" means to a component that could do several of these.
+_INFERS = {"TRANSFORMER": TRANSFORM_INPUT, "OUTPUT_TRANSFORMER": TRANSFORM_OUTPUT}
 
 
 class DataPlane:
@@ -78,27 +49,99 @@ class DataPlane:
         identity: which component this is.
         metrics: where its metrics are checked.
         metrics_in_response: whether callers see custom metrics in `meta.metrics`.
+        service_type: what a node is asked for by a protocol that does not say so itself.
+        batching: whether predictions may be joined.
     """
 
     def __init__(
-        self, component: Component, identity: Identity, metrics: CustomMetrics, *, metrics_in_response: bool = True
+        self,
+        component: Component,
+        identity: Identity,
+        metrics: CustomMetrics,
+        *,
+        metrics_in_response: bool = True,
+        service_type: str = "MODEL",
+        batching: bool = False,
     ) -> None:
         self._component = component
+        self._unit = identity.unit or "0"
         self._request_path = identity.request_path()
         self._metrics = metrics
         self._metrics_in_response = metrics_in_response
+        self._infer = _what_infer_means(component, service_type)
+        self._batching = batching
 
-    def predict(self, message: Any) -> Flow:
+    def predict(self, message: Any, codec: Codec = SELDON) -> Flow:
         """Answer a prediction."""
-        return self._serve(PREDICT, message)
+        return self._serve(PREDICT, message, codec)
 
-    def transform_input(self, message: Any) -> Flow:
+    def transform_input(self, message: Any, codec: Codec = SELDON) -> Flow:
         """Transform a request on its way down the graph."""
-        return self._serve(TRANSFORM_INPUT, message)
+        return self._serve(TRANSFORM_INPUT, message, codec)
 
-    def transform_output(self, message: Any) -> Flow:
+    def transform_output(self, message: Any, codec: Codec = SELDON) -> Flow:
         """Transform an answer on its way back."""
-        return self._serve(TRANSFORM_OUTPUT, message)
+        return self._serve(TRANSFORM_OUTPUT, message, codec)
+
+    def infer(self, message: Any, codec: Codec) -> Flow:
+        """Do what this component is there for, where the protocol does not say what that is."""
+        return self._serve(self._infer, message, codec)
+
+    def passthrough(self, body: bytes | str) -> Flow:
+        """Answer with what the method for whole messages makes of an undecoded body."""
+        method = self._component.get("predict_rest") or self._component.get("predict_raw")
+        if method is None:
+            raise SeldonNotImplementedError("PAYLOAD_PASSTHROUGH needs a method predict_raw")
+        result = yield method.with_arguments(body)
+        if not isinstance(result, bytes | str):
+            result = dumps(result)
+        return Answer(200, result.encode() if isinstance(result, str) else result, PREDICT.label)
+
+    def route(self, message: Any, codec: Codec = SELDON) -> Flow:
+        """Choose a branch of the graph."""
+        answer = yield from self._whole(ROUTE, message, codec)
+        if answer is not None:
+            return answer
+        incoming = codec.parse(message)
+        call = self._method(ROUTE).with_arguments(incoming.payload, incoming.names, optional=incoming.meta)
+        response = _response_of((yield from _required(call, ROUTE)))
+        try:
+            branch = operator.index(response.data)
+        except TypeError:
+            raise SeldonMicroserviceException(f"Routing response must be int but got {response.data!r:.200}") from None
+        result = seldon.array_of([[branch]])
+        return (yield from self._answer(ROUTE, codec, incoming, replace_data(response, result)))
+
+    def aggregate(self, message: Any, codec: Codec = SELDON) -> Flow:
+        """Make one answer of those of several components."""
+        answer = yield from self._whole(AGGREGATE, message, codec)
+        if answer is not None:
+            return answer
+        method = self._method(AGGREGATE)
+        parts = codec.parse_list(message)
+        call = method.with_arguments([part.payload for part in parts], [part.names for part in parts])
+        result = yield from _required(call, AGGREGATE)
+        joined = replace(parts[0], meta=merged_meta([part.meta for part in parts]))
+        return (yield from self._answer(AGGREGATE, codec, joined, result))
+
+    def send_feedback(self, message: Any, codec: Codec = SELDON) -> Flow:
+        """Tell the component how good an answer was."""
+        feedback = codec.parse_feedback(message)
+        answer = yield from self._whole(FEEDBACK, message, codec)
+        if answer is None:
+            result = None
+            if method := self._component.get(FEEDBACK.method):
+                request = feedback.request
+                call = method.with_arguments(
+                    request.payload, request.names, feedback.reward, feedback.truth,
+                    optional=feedback.routing.get(self._unit),
+                )  # fmt: skip
+                result = yield from _optional(call, None)
+            result = _response_of(result)
+            if result.data is None:
+                result = replace_data(result, [])
+            answer = yield from self._answer(FEEDBACK, codec, feedback.request, result)
+        return replace(answer, reward=feedback.reward)
 
     def health_status(self) -> Flow:
         """Answer with what the class says about its health."""
@@ -106,28 +149,69 @@ class DataPlane:
         if raw := component.get("health_status_raw"):
             result = yield from _optional(raw.with_arguments(), _ABSENT)
             if result is not _ABSENT:
-                return self._answer_raw(_HEALTH, result)
+                return self._answer_raw(HEALTH, "health_status_raw", result)
         result = "not implemented - assuming healthy" if component.inherits else "healthy"
         if method := component.get("health_status"):
             result = yield from _optional(method.with_arguments(), result)
-        return (yield from self._answer(_HEALTH, seldon.Request("strData", "", [], None), result))
+        return (yield from self._answer(HEALTH, SELDON, Incoming("", form="strData"), result))
 
-    def _serve(self, operation: Operation, message: Any) -> Flow:
-        if raw := self._component.get(operation.method + "_raw"):
-            result = yield from _optional(raw.with_arguments(message), _ABSENT)
-            if result is not _ABSENT:
-                return self._answer_raw(operation, result)
-        request = seldon.parse(message)
-        result = operation.without(request.payload)
+    def _serve(self, operation: Operation, message: Any, codec: Codec) -> Flow:
+        answer = yield from self._whole(operation, message, codec)
+        if answer is not None:
+            return answer
+        incoming = codec.parse(message)
+        result = operation.without(incoming.payload) if operation.without else None
         if method := self._component.get(operation.method):
-            call = method.on_data(request.payload, request.names, request.meta)
+            call = method.with_arguments(incoming.payload, incoming.names, optional=incoming.meta)
+            if self._batching and operation is PREDICT:
+                call = _batchable(call, method, incoming)
             result = yield from _optional(call, result)
-        return (yield from self._answer(operation, request, result))
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            return Answer(200, b"", operation.label, stream=self._stream(operation, codec, incoming, result))
+        return (yield from self._answer(operation, codec, incoming, result))
 
-    def _answer_raw(self, operation: Operation, result: Any) -> Answer:
+    def _whole(self, operation: Operation, message: Any, codec: Codec) -> Generator[Call, Any, Answer | None]:
+        """The answer of the method for whole messages; None when there is none that is to answer."""
+        get = self._component.get
+        if not codec.raw_first and get(operation.method):
+            return None
+        for name in (f"{operation.method}_rest" if codec.native else "", f"{operation.method}_raw"):
+            if method := get(name):
+                result = yield from _optional(method.with_arguments(codec.whole(message)), _ABSENT)
+                if inspect.isgenerator(result) or inspect.isasyncgen(result):
+                    stream = Stream(result, partial(self._raw_event, operation, name))
+                    return Answer(200, b"", operation.label, stream=stream)
+                if result is not _ABSENT:
+                    return self._answer_raw(operation, name, result)
+        return None
+
+    def _method(self, operation: Operation) -> Method:
+        method = self._component.get(operation.method)
+        if method is None:
+            raise _not_defined(operation)
+        return method
+
+    def _stream(self, operation: Operation, codec: Codec, incoming: Incoming, source: Any) -> Stream:
+        tags: dict[str, Any] = {}
+
+        def event(item: Any, first: bool) -> Flow:
+            """Each item is an answer of its own; the hooks of the class are asked once."""
+            metrics: list[dict[str, Any]] = []
+            if first:
+                own, metrics = yield from self._hooks()
+                tags.update(own)
+            return (yield from self._encode(operation, codec, incoming, item, tags, metrics))
+
+        return Stream(source, event)
+
+    def _raw_event(self, operation: Operation, name: str, item: Any, _: bool) -> Flow:
+        return self._answer_raw(operation, name, item)
+        yield  # it is a flow like the others
+
+    def _answer_raw(self, operation: Operation, name: str, result: Any) -> Answer:
         """A whole message goes out as it is, except that metrics may have to stay inside."""
         if not isinstance(result, dict):
-            raise TypeError(f"{operation.method}_raw returned {type(result).__name__}, must return a dict")
+            raise TypeError(f"{name} returned {type(result).__name__}, must return a dict")
         metrics: list[dict[str, Any]] = []
         meta = result.get("meta")
         if isinstance(meta, dict) and "metrics" in meta:
@@ -136,9 +220,14 @@ class DataPlane:
                 kept = {key: value for key, value in meta.items() if key != "metrics"}
                 result = {**result, "meta": kept}
         status = _status_of(result) if operation.status_from_message else 200
-        return Answer(status, dumps(result), operation.label, metrics)
+        return Answer(status, dumps(result), operation.label, metrics, JSON_HEADERS)
 
-    def _answer(self, operation: Operation, request: seldon.Request, result: Any) -> Flow:
+    def _answer(self, operation: Operation, codec: Codec, incoming: Incoming, result: Any) -> Flow:
+        tags, metrics = yield from self._hooks()
+        return (yield from self._encode(operation, codec, incoming, result, tags, metrics))
+
+    def _hooks(self) -> Generator[Call, Any, tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """What the class says about every request: tags and metrics."""
         tags: Any = {}
         metrics: list[dict[str, Any]] = []
         if method := self._component.get("tags"):
@@ -147,19 +236,33 @@ class DataPlane:
                 raise TypeError(f"tags() returned {type(tags).__name__}, must return a dict")
         if method := self._component.get("metrics"):
             metrics = self._metrics.check((yield from _optional(method.with_arguments(), [])))
+        return tags, metrics
+
+    def _encode(
+        self,
+        operation: Operation,
+        codec: Codec,
+        incoming: Incoming,
+        result: Any,
+        tags: dict[str, Any],
+        metrics: list[dict[str, Any]],
+    ) -> Flow:
         if isinstance(result, SeldonResponse):
             tags = {**tags, **(result.tags or {})}
             metrics = [*metrics, *self._metrics.check(result.metrics or [])]
             result = result.data
-        fields = yield from self._payload(operation, request, result)
-        fields["meta"] = self._meta(request.meta or {}, tags, metrics)
-        return Answer(200, dumps(fields), operation.label, metrics)
+        names = yield from self._names(operation, incoming, result)
+        shown = metrics if self._metrics_in_response else None
+        outcome = Outcome(result, tags, shown, names, self._request_path, operation.inherits_meta)
+        body, headers = codec.encode(incoming, outcome)
+        return Answer(200, body, operation.label, metrics, headers)
 
-    def _payload(
-        self, operation: Operation, request: seldon.Request, result: Any
-    ) -> Generator[Call, Any, dict[str, Any]]:
+    def _names(
+        self, operation: Operation, incoming: Incoming, result: Any
+    ) -> Generator[Call, Any, Callable[[Any], list[Any]]]:
+        """How the columns of an array are called."""
         given: list[Any] | None = self._component.column_names
-        if isinstance(result, list | np.ndarray):
+        if not isinstance(result, str | bytes | dict):
             for name in operation.naming:
                 if method := self._component.get(name):
                     column_names = yield from _optional(method.with_arguments(), None)
@@ -167,25 +270,53 @@ class DataPlane:
                         given = list(column_names)
                         break
 
-        def names(array: seldon.Array) -> list[Any]:
-            same_shape = operation.keeps_names and getattr(request.payload, "shape", None) == array.shape
-            if given is None and same_shape and request.names:
-                return request.names
+        def names(array: Any) -> list[Any]:
+            same_shape = operation.keeps_names and getattr(incoming.payload, "shape", None) == array.shape
+            if given is None and same_shape and incoming.names:
+                return incoming.names
             return seldon.column_names(array, given)
 
-        return seldon.encode_payload(result, request.kind, names)
+        return names
 
-    def _meta(self, incoming: dict[str, Any], tags: dict[str, Any], metrics: list[dict[str, Any]]) -> dict[str, Any]:
-        """What came in, with this component's part added; empty parts are left out."""
-        meta = {
-            "puid": incoming.get("puid"),
-            "tags": {**(incoming.get("tags") or {}), **tags},
-            "routing": incoming.get("routing"),
-            "requestPath": {**self._request_path, **(incoming.get("requestPath") or {})},
-        }
-        if self._metrics_in_response:
-            meta["metrics"] = [*(incoming.get("metrics") or []), *metrics]
-        return {key: value for key, value in meta.items() if value not in (None, "", {}, [])}
+
+def _what_infer_means(component: Component, service_type: str) -> Operation:
+    has = [
+        operation
+        for operation in (PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT)
+        if component.get(operation.method) or component.get(f"{operation.method}_raw")
+    ]
+    preferred = _INFERS.get(service_type, PREDICT)
+    return preferred if preferred in has or not has else has[0]
+
+
+def _batchable(call: Call, method: Method, incoming: Incoming) -> Call:
+    """The call with a key, and without the parts of meta that only this one request has, if it may be joined."""
+    tags = (incoming.meta or {}).get("tags") or {}
+    key = batch_key(incoming.payload, incoming.names, tags)
+    if key is None:
+        return call
+    meta = {"tags": tags} if tags else None
+    return method.with_arguments(incoming.payload, incoming.names, optional=meta, batch=key)
+
+
+def replace_data(response: SeldonResponse, data: Any) -> SeldonResponse:
+    """The same response with other data."""
+    return SeldonResponse(data, response.tags, response.metrics)
+
+
+def _response_of(result: Any) -> SeldonResponse:
+    return result if isinstance(result, SeldonResponse) else SeldonResponse(result)
+
+
+def _not_defined(operation: Operation) -> SeldonMicroserviceException:
+    return SeldonMicroserviceException(f"{operation.title} not defined")
+
+
+def _required(call: Call, operation: Operation) -> Generator[Call, Any, Any]:
+    try:
+        return (yield call)
+    except SeldonNotImplementedError:
+        raise _not_defined(operation) from None
 
 
 def _optional(call: Call, absent: Any) -> Generator[Call, Any, Any]:
@@ -204,51 +335,3 @@ def _status_of(message: dict[str, Any]) -> int:
     if type(code) is int and 200 <= code <= 599:
         return code
     return 500 if status.get("status") in (1, "FAILURE") else 200
-
-
-def advance(flow: Flow, value: Any = None, error: BaseException | None = None) -> Any:
-    """Run a flow on this thread until it ends or needs the event loop.
-
-    Args:
-        flow: a flow that has just begun, or whose last call returned a coroutine.
-        value: what that coroutine gave.
-        error: what it raised instead.
-
-    Returns:
-        The answer, or a coroutine to be awaited on the event loop, after which the flow goes on.
-
-    Raises:
-        BaseException: whatever ended the flow; `failure` makes an answer of it.
-    """
-    while True:
-        try:
-            call = flow.send(value) if error is None else flow.throw(error)
-        except StopIteration as end:
-            return end.value
-        value = error = None
-        try:
-            value = call()
-        except BaseException as raised:  # noqa: BLE001 - a model may even raise SystemExit; its caller gets an answer
-            error = raised
-        if inspect.iscoroutine(value):
-            return value
-
-
-def failure(error: BaseException, method: str) -> Answer:
-    """The answer to a request that failed; errors of the model are logged with their traceback."""
-    if isinstance(error, MessageError):
-        return Answer(400, error_body(str(error), "MICROSERVICE_BAD_DATA"))
-    if isinstance(error, SeldonMicroserviceException):
-        status = error.status_code
-        if type(status) is not int or not 200 <= status <= 599:
-            status = 500
-        if status >= 500:
-            log.error("%s failed\n%s", method, user_traceback(error))
-        return Answer(status, error_body(str(error.message), error.reason))
-    log.error("%s failed\n%s", method, user_traceback(error))
-    return Answer(500, error_body(str(error) or type(error).__name__, "MICROSERVICE_INTERNAL_ERROR"))
-
-
-def error_body(info: str, reason: str) -> bytes:
-    """The body of every error answer."""
-    return dumps({"status": {"code": -1, "info": info, "reason": reason, "status": 1}})

@@ -1,6 +1,7 @@
 """The message of a request: JSON in the body, or in one of the forms that older clients send."""
 
 import base64
+import zlib
 from collections.abc import Iterator
 from email.message import Message
 from typing import Any
@@ -10,11 +11,14 @@ from seldon_core.microservice.errors import SeldonMicroserviceException
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import loads
 from seldon_core.transport.http_server import Request
+from seldon_core.transport.limits import Limits
 
-__all__ = ["read_message"]
+__all__ = ["read_body", "read_message", "read_undecoded"]
 
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
+# What zlib is told to expect.
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def read_message(request: Request) -> Any:
@@ -26,28 +30,82 @@ def read_message(request: Request) -> Any:
         MessageError: there is none, or it is not JSON.
         SeldonMicroserviceException: the body is in no form that is read here (status 415).
     """
-    encoding = (request.header(b"content-encoding") or b"identity").decode("latin-1").strip().lower()
-    if encoding not in ("", "identity"):
-        raise _unsupported(f"Content-Encoding {encoding}: send the body uncompressed")
-    content = Message()
-    content["content-type"] = (request.header(b"content-type") or b"application/json").decode("latin-1")
+    body = _decompressed(request)
+    content = _content_of(request)
     kind = content.get_content_type()
     if kind == _MULTIPART:
-        return _read_parts(request.body, content)
-    if kind == _FORM and (text := _field(request.body)) is not None:
+        return _read_parts(body, content)
+    if kind == _FORM and (text := _field(body)) is not None:
         return loads(text)
     if request.query and (text := _field(request.query)) is not None:
         return loads(text)
-    if not request.body:
+    if not body:
         raise MessageError("Can't find JSON in data: the request has no body")
     if kind == _FORM:
         raise MessageError(
             f"Can't find JSON in data: a body of type {_FORM} needs a field `json`; "
             "to send JSON itself, send Content-Type: application/json"
         )
+    _check_json(kind)
+    return loads(body)
+
+
+def read_undecoded(request: Request) -> bytes | str:
+    """The text of a form field or query parameter `json`, else the body as it came."""
+    body = _decompressed(request)
+    if _content_of(request).get_content_type() == _FORM and (text := _field(body)) is not None:
+        return text
+    text = _field(request.query) if request.query else None
+    return body if text is None else text
+
+
+def read_body(request: Request, *, v2: bool = False) -> bytes:
+    """The body of a request that can only come as JSON, or with V2 also as JSON with bytes behind it.
+
+    Raises:
+        MessageError: there is none.
+        SeldonMicroserviceException: the body is in no form that is read here (status 415).
+    """
+    kind = _content_of(request).get_content_type()
+    if not (v2 and kind == "application/octet-stream"):
+        _check_json(kind)
+    body = _decompressed(request)
+    if not body:
+        raise MessageError("Can't find JSON in data: the request has no body")
+    return body
+
+
+def _content_of(request: Request) -> Message:
+    content = Message()
+    content["content-type"] = (request.header(b"content-type") or b"application/json").decode("latin-1")
+    return content
+
+
+def _check_json(kind: str) -> None:
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise _unsupported(f"Content-Type {kind}: send application/json")
-    return loads(request.body)
+
+
+def _decompressed(request: Request) -> bytes:
+    """The body without its Content-Encoding, which may not make it larger than a body may be."""
+    encoding = (request.header(b"content-encoding") or b"identity").decode("latin-1").strip().lower()
+    if encoding in ("", "identity"):
+        return request.body
+    if encoding not in _WINDOW_BITS:
+        raise _unsupported(f"Content-Encoding {encoding}: send gzip, deflate or nothing")
+    decoder = zlib.decompressobj(_WINDOW_BITS[encoding])
+    limit = Limits().body_bytes
+    try:
+        body = decoder.decompress(request.body, limit)
+    except zlib.error as error:
+        raise MessageError(f"the body is not {encoding}: {error}") from None
+    if decoder.unconsumed_tail:
+        raise SeldonMicroserviceException(
+            f"the body is larger than {limit} bytes", 413, reason="MICROSERVICE_REQUEST_TOO_LARGE"
+        )
+    if not decoder.eof:
+        raise MessageError(f"the body is not {encoding}: its end is missing")
+    return body
 
 
 def _unsupported(detail: str) -> SeldonMicroserviceException:

@@ -5,22 +5,20 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seldon_core.microservice.application import Application
-from seldon_core.microservice.component import DATA_METHODS, MESSAGE_METHODS, Component
-from seldon_core.microservice.custom_metrics import CustomMetrics
-from seldon_core.microservice.data_plane import Answer, DataPlane, error_body
-from seldon_core.microservice.errors import StartupError, user_traceback
-from seldon_core.microservice.loading import call_now, construct, import_class, load
-from seldon_core.microservice.metadata import MetadataError, describe
-from seldon_core.microservice.service import Service
+from seldon_core.microservice import custom_service
+from seldon_core.microservice.assembly import Assembly
+from seldon_core.microservice.component import Component
+from seldon_core.microservice.errors import StartupError, UsageError
+from seldon_core.microservice.loading import construct, import_class, load
+from seldon_core.microservice.service import Scrapes, Service
 from seldon_core.microservice.settings import Settings
-from seldon_core.microservice.worker import Worker
-from seldon_core.protocols.json_codec import dumps
+from seldon_core.microservice.supervisor import supervise
 from seldon_core.telemetry.metrics import Registry
 from seldon_core.telemetry.process import render_process_metrics
+from seldon_core.transport.limits import Limits
 
 __all__ = ["main"]
 
@@ -54,47 +52,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings) -> None:
+    for text in settings.unserved:
+        log.error("%s", text)
+    with _pid_file(settings.pid_file):
+        if settings.workers == 1:
+            _serve(settings)
+        else:
+            supervise(settings)
+
+
+def _serve(settings: Settings) -> None:
+    """Serve in this process."""
     registry = Registry()
-    requests = registry.histogram(
-        "seldon_microservice_requests_seconds", "Time from request to answer.", ("method", "code")
-    )
+    assembly = Assembly(settings, registry)
     registry.collect("process", render_process_metrics)
-    metrics = CustomMetrics(registry, settings.identity)
-    worker = Worker()
-    application = Application(worker, requests, metrics.record)
-    service = Service(application, worker, registry)
-    http_port, metrics_port = service.open(settings.http_port, settings.metrics_port, settings.metrics_path)
+    scrapes = Scrapes(registry.render, settings.metrics_path, log_them=settings.access_log and settings.log_scrapes)
+    service = Service(assembly.application, assembly.worker, Limits(idle_seconds=settings.keep_alive))
+    http_port, metrics_port = service.open(settings.http_port, settings.metrics_port, scrapes)
     log.info(
         "loading %s; REST on port %d, metrics on port %d%s",
         settings.class_name, http_port, metrics_port, settings.metrics_path,
     )  # fmt: skip
     began = time.perf_counter()
     try:
-        component = Component(construct(import_class(settings.class_name, Path.cwd()), settings.parameters))
+        user_object = construct(import_class(settings.class_name, Path.cwd()), settings.parameters)
+        component = Component(user_object)
         load(component, service.run_coroutine)
-        metadata = _metadata(component, settings, service)
+        model = assembly.model(user_object, component, service.run_coroutine)
     except StartupError:
         service.close()
         raise
-    if not any(component.get(name) for name in (*DATA_METHODS, *MESSAGE_METHODS)):
-        log.warning("%s has no method to serve: none of %s", component.name, ", ".join(DATA_METHODS))
-    plane = DataPlane(component, settings.identity, metrics, metrics_in_response=settings.metrics_in_response)
-    service.serve(plane, metadata)
+    beside = custom_service.start(settings.class_name, settings.parameters) if component.get("custom_service") else None
+    service.serve(*model)
     log.info("%s is ready after %.2f s", component.name, time.perf_counter() - began)
-    worker.run()
+    assembly.worker.run()
     service.join()
+    if beside is not None:
+        beside.kill()
 
 
-def _metadata(component: Component, settings: Settings, service: Service) -> Answer:
-    """The answer to every request for metadata; metadata that is wrong does not keep a model from serving."""
+@contextlib.contextmanager
+def _pid_file(name: str | None) -> Iterator[None]:
+    if name is None:
+        yield
+        return
+    path = Path(name)
     try:
-        declared = call_now(component, "init_metadata", service.run_coroutine)
-        return Answer(200, dumps(describe(declared, settings.metadata, settings.identity.image)))
-    except MetadataError as error:
-        log.error("the metadata of %s is not valid: %s", component.name, error)
-    except Exception as error:  # noqa: BLE001 - whatever the class raises
-        log.error("%s.init_metadata() failed\n%s", component.name, user_traceback(error))
-    return Answer(500, error_body("Model metadata unavailable", "MICROSERVICE_BAD_METADATA"))
+        path.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise UsageError([f"--pidfile: {name}: cannot be written: {error.strerror}"]) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _tell_kubelet(path: Path, message: str) -> None:

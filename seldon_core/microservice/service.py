@@ -12,19 +12,21 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvloop
 
 from seldon_core.microservice.application import Application, render_error
-from seldon_core.microservice.data_plane import Answer, DataPlane
 from seldon_core.microservice.errors import StartupError
+from seldon_core.microservice.flows import ErrorHandler
+from seldon_core.microservice.routes import Model
 from seldon_core.microservice.worker import Worker
-from seldon_core.telemetry.metrics import CONTENT_TYPE, Registry
-from seldon_core.transport.http_server import HTTPServer, Reply, Request
+from seldon_core.telemetry.metrics import CONTENT_TYPE
+from seldon_core.transport.http_server import Handler, HTTPServer, Reply, Request
+from seldon_core.transport.limits import Limits
 
-__all__ = ["Service"]
+__all__ = ["Scrapes", "Service"]
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +35,44 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 DRAIN_SECONDS = 24 * 3600.0
 
 
+class Scrapes:
+    """Answers on the metrics port.
+
+    Args:
+        render: gives the metrics.
+        path: where they are.
+        log_them: whether each request for them is logged.
+    """
+
+    def __init__(self, render: Callable[[], bytes], path: str, *, log_them: bool = False) -> None:
+        self._render = render
+        self._path = path
+        self._log_them = log_them
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Answer one request."""
+        found = request.path == self._path and request.method in ("GET", "HEAD")
+        if self._log_them:
+            log.info("%s %d", request.path, 200 if found else 404)
+        if found:
+            reply.send(200, ((b"content-type", CONTENT_TYPE),), self._render())
+        else:
+            reply.send(404, *render_error(404, f"{request.path[:200]}: metrics are at {self._path}"))
+
+
 class Service:
     """Opens the ports, answers on them, and closes them in an orderly way.
 
     Args:
         application: answers on the HTTP port.
         worker: is stopped once the last request was answered.
-        registry: shown on the metrics port.
+        limits: of the HTTP port.
     """
 
-    def __init__(self, application: Application, worker: Worker, registry: Registry) -> None:
+    def __init__(self, application: Application, worker: Worker, limits: Limits) -> None:
         self._application = application
         self._worker = worker
-        self._registry = registry
-        self._metrics_path = ""
+        self._limits = limits
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opened: concurrent.futures.Future[tuple[int, int]] = concurrent.futures.Future()
@@ -54,8 +80,12 @@ class Service:
         self._draining: asyncio.Task[None] | None = None
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
 
-    def open(self, http_port: int, metrics_port: int, metrics_path: str) -> tuple[int, int]:
+    def open(self, http_port: int, metrics_port: int, scrapes: Handler) -> tuple[int, int]:
         """Listen, from now on, on a new thread. To be called from the main thread.
+
+        Args:
+            http_port, metrics_port: to listen on; 0 picks a free one.
+            scrapes: answers on the metrics port.
 
         Returns:
             The ports that are listened on.
@@ -63,18 +93,17 @@ class Service:
         Raises:
             StartupError: one of them cannot be listened on.
         """
-        self._metrics_path = metrics_path
         self._wakeup = _catch_signals()
         self._thread = threading.Thread(
-            target=self._run, args=(http_port, metrics_port), name="event-loop", daemon=True
+            target=self._run, args=(http_port, metrics_port, scrapes), name="event-loop", daemon=True
         )
         self._thread.start()
         return self._opened.result()
 
-    def serve(self, plane: DataPlane, metadata: Answer) -> None:
+    def serve(self, model: Model, handle_error: ErrorHandler | None) -> None:
         """The model is loaded: answer requests from now on."""
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._application.serve, plane, metadata)
+        self._loop.call_soon_threadsafe(self._application.serve, model, handle_error)
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the event loop and wait for its result."""
@@ -93,10 +122,10 @@ class Service:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, http_port: int, metrics_port: int) -> None:
+    def _run(self, http_port: int, metrics_port: int, scrapes: Handler) -> None:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._main(http_port, metrics_port))
+                runner.run(self._main(http_port, metrics_port, scrapes))
         except BaseException as error:
             if not self._opened.done():
                 self._opened.set_exception(error)
@@ -104,11 +133,11 @@ class Service:
             log.critical("the event loop failed", exc_info=error)
             _end(1)
 
-    async def _main(self, http_port: int, metrics_port: int) -> None:
+    async def _main(self, http_port: int, metrics_port: int, scrapes: Handler) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        metrics = HTTPServer(self._show_metrics)
-        http = HTTPServer(self._application.handle, render_error=render_error)
+        metrics = HTTPServer(scrapes)
+        http = HTTPServer(self._application.handle, limits=self._limits, render_error=render_error)
         ports = await _listen(http, http_port, "HTTP"), await _listen(metrics, metrics_port, "metrics")
         assert self._wakeup is not None
         receiver = self._wakeup[0]
@@ -117,12 +146,6 @@ class Service:
         await self._stop.wait()
         await metrics.drain(0)
         await http.drain(0)
-
-    def _show_metrics(self, request: Request, reply: Reply) -> None:
-        if request.path == self._metrics_path and request.method in ("GET", "HEAD"):
-            reply.send(200, ((b"content-type", CONTENT_TYPE),), self._registry.render())
-        else:
-            reply.send(404, *render_error(404, f"{request.path[:200]}: metrics are at {self._metrics_path}"))
 
     def _signalled(self, receiver: socket.socket, http: HTTPServer) -> None:
         for number in receiver.recv(64):

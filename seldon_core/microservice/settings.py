@@ -14,9 +14,15 @@ from seldon_core.microservice.parameters import read_parameters
 __all__ = ["Settings"]
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_SERVICE_TYPES = ("MODEL", "ROUTER", "TRANSFORMER", "COMBINER", "OUTLIER_DETECTOR")
+_SERVICE_TYPES = ("MODEL", "ROUTER", "TRANSFORMER", "OUTPUT_TRANSFORMER", "COMBINER", "OUTLIER_DETECTOR")
+_TRUE = ("1", "true", "t")
+_MILLISECOND = 0.001
 _EPILOG = """\
-environment:
+environment, beside the variables in parentheses:
+  PAYLOAD_PASSTHROUGH                true: predict_raw gets the body undecoded, and its result is the answer (false)
+  SELDON_CONSTRUCT_IN_WORKER         true: each worker makes an object of its own, for CUDA and the like (false)
+  FILTER_METRICS_ACCESS_LOGS         false: the access log shows requests for metrics, too (true)
+  SELDON_EXECUTOR_ENABLED            false: rewards are not counted (true)
   PREDICTIVE_UNIT_METRICS_ENDPOINT   path of the metrics (/metrics)
   INCLUDE_METRICS_IN_CLIENT_RESPONSE false: custom metrics are exported, but not put into answers (true)
   MODEL_METADATA                     YAML whose keys win over those of init_metadata()
@@ -38,6 +44,21 @@ class Settings:
         metadata: YAML of MODEL_METADATA.
         log_level: name of the level.
         identity: which component this is.
+        service_type: what protocols that do not say so ask this component for.
+        workers: processes.
+        threads: that run the class, in each process.
+        max_requests: after which a worker is replaced by a new one; 0: never.
+        max_requests_jitter: up to so many more, at random, so that not all are replaced at once.
+        construct_in_worker: whether each worker makes an object of its own.
+        keep_alive: seconds that an idle connection is kept.
+        batch_size: rows up to which predictions are made together; 0: each is made alone.
+        batch_delay: seconds that one waits for others at most.
+        passthrough: whether predictions get the undecoded body.
+        access_log: whether requests are logged.
+        log_scrapes: whether requests for metrics are, too.
+        pid_file: gets the number of this process, None for none.
+        reward_metrics: whether rewards are counted.
+        unserved: what was asked for and has no effect here, in words.
     """
 
     class_name: str
@@ -49,6 +70,21 @@ class Settings:
     metadata: str
     log_level: str
     identity: Identity
+    service_type: str = "MODEL"
+    workers: int = 1
+    threads: int = 1
+    max_requests: int = 0
+    max_requests_jitter: int = 0
+    construct_in_worker: bool = False
+    keep_alive: float = 75.0
+    batch_size: int = 0
+    batch_delay: float = 0.005
+    passthrough: bool = False
+    access_log: bool = False
+    log_scrapes: bool = False
+    pid_file: str | None = None
+    reward_metrics: bool = True
+    unserved: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
@@ -70,7 +106,24 @@ class Settings:
             metadata=environment.get("MODEL_METADATA", ""),
             log_level=source.log_level(),
             identity=Identity.from_environment(environment),
+            service_type=given.service_type,
+            workers=source.number("--workers", "GUNICORN_WORKERS", 1, low=1, high=256),
+            threads=source.threads(),
+            max_requests=source.number("--max-requests", "GUNICORN_MAX_REQUESTS", 0),
+            max_requests_jitter=source.number("--max-requests-jitter", "GUNICORN_MAX_REQUESTS_JITTER", 0),
+            construct_in_worker=source.flag(None, "SELDON_CONSTRUCT_IN_WORKER"),
+            keep_alive=source.number("--keepalive", "GUNICORN_KEEPALIVE", 75, low=1),
+            batch_size=source.number("--max-batch-size", "SELDON_MAX_BATCH_SIZE", 0),
+            batch_delay=source.number("--max-batch-delay", "SELDON_MAX_BATCH_DELAY", 5, high=60_000) * _MILLISECOND,
+            passthrough=source.flag(None, "PAYLOAD_PASSTHROUGH"),
+            access_log=source.flag("--access-log", "GUNICORN_ACCESS_LOG"),
+            log_scrapes=not source.flag(None, "FILTER_METRICS_ACCESS_LOGS", "true"),
+            pid_file=given.pidfile,
+            reward_metrics=source.flag(None, "SELDON_EXECUTOR_ENABLED", "true"),
+            unserved=source.unserved(),
         )
+        if settings.max_requests and settings.workers == 1:
+            source.problems.append("--max-requests: a worker is replaced by another: start with --workers 2 or more")
         if settings.http_port == settings.metrics_port != 0:
             source.problems.append(f"--metrics-port: {settings.metrics_port}: is the HTTP port already; take another")
         if source.problems:
@@ -104,10 +157,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metrics-port", help="port of the metrics (PREDICTIVE_UNIT_METRICS_SERVICE_PORT, 6000)")
     parser.add_argument("--log-level", help="DEBUG, INFO, WARNING or ERROR (SELDON_LOG_LEVEL, INFO)")
     parser.add_argument("--version", action="version", version=__version__)
-    # Start scripts of existing images pass these two; a class serves every method that it has, whatever they say.
-    parser.add_argument("--service-type", choices=_SERVICE_TYPES, default="MODEL", help="accepted, without effect")
-    parser.add_argument("--persistence", nargs="?", default="0", const="1", help="accepted, without effect")
+    parser.add_argument("--service-type", choices=_SERVICE_TYPES, default="MODEL",
+                        help="which of its methods a V2 or TensorFlow request asks for, if it has several")  # fmt: skip
+    for option, help_text in _NUMBERS.items():
+        parser.add_argument(option, help=help_text)
+    for option, help_text in _FLAGS.items():
+        parser.add_argument(option, nargs="?", const="true", help=help_text)
+    parser.add_argument("--pidfile", help="file that gets the number of the process")
     return parser
+
+
+_NUMBERS = {
+    "--workers": "processes (GUNICORN_WORKERS, 1)",
+    "--threads": "threads that run the class, in each process (GUNICORN_THREADS, 1)",
+    "--max-requests": "replace a worker after so many requests (GUNICORN_MAX_REQUESTS, 0: never)",
+    "--max-requests-jitter": "or up to so many more (GUNICORN_MAX_REQUESTS_JITTER, 0)",
+    "--keepalive": "seconds that an idle connection is kept (GUNICORN_KEEPALIVE, 75)",
+    "--max-batch-size": "make predictions together, up to so many rows (SELDON_MAX_BATCH_SIZE, 0: each alone)",
+    "--max-batch-delay": "milliseconds that one waits for others (SELDON_MAX_BATCH_DELAY, 5)",
+    "--grpc-port": "accepted; nothing listens there (PREDICTIVE_UNIT_GRPC_SERVICE_PORT)",
+    "--grpc-workers": "accepted, without effect (GRPC_WORKERS)",
+    "--grpc-threads": "accepted, without effect (GRPC_THREADS)",
+}
+_FLAGS = {
+    "--single-threaded": "one thread, whatever --threads says (FLASK_SINGLE_THREADED)",
+    "--debug": "log everything (SELDON_DEBUG)",
+    "--access-log": "log each request (GUNICORN_ACCESS_LOG)",
+    "--tracing": "accepted, without effect (TRACING)",
+    "--persistence": "accepted, without effect",
+}
 
 
 class _Source:
@@ -134,8 +212,41 @@ class _Source:
         self.problems.append(f"{origin}: {value!r}: must be a port, a number from 0 to 65535")
         return default
 
+    def number(self, option: str, variable: str, default: int, low: int = 0, high: int = 2**31) -> int:
+        value, origin = self._find(option, variable)
+        if not value:
+            return default
+        if value.isascii() and value.isdigit() and low <= int(value) <= high:
+            return int(value)
+        self.problems.append(f"{origin}: {value!r}: must be a number from {low} to {high}")
+        return default
+
+    def flag(self, option: str | None, variable: str, default: str = "") -> bool:
+        value = self._find(option, variable)[0] if option else self._environment.get(variable, "")
+        return (value or default).lower() in _TRUE
+
+    def threads(self) -> int:
+        threads = self.number("--threads", "GUNICORN_THREADS", 1, low=1, high=1024)
+        return 1 if self.flag("--single-threaded", "FLASK_SINGLE_THREADED") else threads
+
+    def unserved(self) -> tuple[str, ...]:
+        """What was asked for that has no effect, in words for the log."""
+        self.number("--grpc-workers", "GRPC_WORKERS", 0)
+        self.number("--grpc-threads", "GRPC_THREADS", 0)
+        said = []
+        if self._given["grpc_port"] is not None:
+            self.port("--grpc-port", "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", 5000)
+            said.append("--grpc-port: this version serves no gRPC; nothing listens there")
+        if self.flag("--tracing", "TRACING"):
+            said.append("--tracing: this version makes no traces")
+        if (self._given["persistence"] or "0").lower() not in ("0", "false", "f"):
+            said.append("--persistence: is not supported any more; keep state in a file or a database")
+        return tuple(said)
+
     def log_level(self) -> str:
         value, origin = self._find("--log-level", "SELDON_LOG_LEVEL")
+        if not value and self.flag("--debug", "SELDON_DEBUG"):
+            return "DEBUG"
         level = (value or "INFO").upper()
         if level in _LEVELS:
             return level

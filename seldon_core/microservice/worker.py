@@ -1,10 +1,11 @@
-"""The one thread that runs the user's code, fed by the event loop.
+"""The threads that run the user's code, fed by the event loop; one, unless more are asked for.
 
-It is the main thread of the process: the class is imported, constructed, loaded and called there, as libraries that
-bind their objects to a thread expect, and the event loop lives on a thread of its own.
+The first is the main thread of the process: the class is imported, constructed, loaded and called there, as libraries
+that bind their objects to a thread expect, and the event loop lives on a thread of its own.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
@@ -16,9 +17,10 @@ Done = Callable[[Any], None]
 
 
 class Worker:
-    """Runs jobs one at a time, in the order in which they were submitted."""
+    """Runs jobs in the order in which they were submitted, as many at a time as there are threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
         self._queue: SimpleQueue[tuple[Job, Done, asyncio.AbstractEventLoop] | None] = SimpleQueue()
 
     def submit(self, job: Job, done: Done) -> None:
@@ -32,10 +34,22 @@ class Worker:
 
     def stop(self) -> None:
         """Let `run` return once the jobs submitted so far are done; callable from any thread."""
-        self._queue.put(None)
+        for _ in range(self._threads):
+            self._queue.put(None)
 
     def run(self) -> None:
-        """Run jobs on this thread until `stop`."""
+        """Run jobs on this thread, and the others there are to be, until `stop`."""
+        others = [
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+            for number in range(2, self._threads + 1)
+        ]
+        for other in others:
+            other.start()
+        self._work()
+        for other in others:
+            other.join()
+
+    def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             job, done, loop = item
             loop.call_soon_threadsafe(done, job())

@@ -8,17 +8,20 @@ import binascii
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
+from . import tftensor
 from .errors import MessageError
 
-__all__ = ["Kind", "Request", "column_names", "encode_payload", "parse"]
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Kind = Literal["tensor", "ndarray", "data", "jsonData", "strData", "binData"]
+    Array = npt.NDArray[Any]
+
+__all__ = ["Kind", "Request", "array_of", "column_names", "decode_base64", "encode_payload", "is_array", "parse"]
+
+# numpy is imported where it is needed: a component of text or JSON does without, and saves its memory.
+Kind = Literal["tensor", "ndarray", "tftensor", "data", "jsonData", "strData", "binData"]
 
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _SHOWN = 200  # characters of an offending value that an error repeats
@@ -79,7 +82,9 @@ def _check_meta(meta: Any) -> None:
         raise MessageError(f"meta.metrics: {_show(meta['metrics'])}: must be a list")
 
 
-def _parse_data(data: Any) -> tuple[Kind, Array, list[Any]]:
+def _parse_data(data: Any) -> "tuple[Kind, Array, list[Any]]":
+    import numpy as np
+
     if not isinstance(data, dict):
         raise MessageError(f'data: {_show(data)}: must be an object with "ndarray" or "tensor"')
     names = data.get("names")
@@ -92,25 +97,34 @@ def _parse_data(data: Any) -> tuple[Kind, Array, list[Any]]:
     if data.get("ndarray") is not None:
         return "ndarray", _parse_ndarray(data["ndarray"]), names
     if data.get("tftensor") is not None:
-        raise MessageError('data.tftensor: is not read by this version; send "tensor" or "ndarray"')
+        return "tftensor", tftensor.parse(data["tftensor"], "data.tftensor"), names
     return "data", np.array([]), names
 
 
-def _parse_ndarray(value: Any) -> Array:
+def _parse_ndarray(value: Any) -> "Array":
     if not isinstance(value, list):
         raise MessageError(f"data.ndarray: {_show(value)}: must be a list")
-    return _array(value)
+    return array_of(value)
 
 
-def _array(values: list[Any]) -> Array:
+def array_of(values: list[Any]) -> "Array":
     """Numpy's own reading of nested lists; rows of different lengths become an array of lists."""
+    import numpy as np
+
     try:
         return np.array(values)
     except ValueError:
         return np.array(values, dtype=object)
 
 
-def _parse_tensor(tensor: Any) -> Array:
+def is_array(value: Any) -> bool:
+    """Whether `value` is a numpy array."""
+    import numpy as np
+
+    return isinstance(value, np.ndarray)
+
+
+def _parse_tensor(tensor: Any) -> "Array":
     if not isinstance(tensor, dict):
         raise MessageError(f'data.tensor: {_show(tensor)}: must be an object with "shape" and "values"')
     values = _tensor_values(tensor.get("values"))
@@ -128,12 +142,14 @@ def _parse_tensor(tensor: Any) -> Array:
     )
 
 
-def _tensor_values(values: Any) -> Array:
+def _tensor_values(values: Any) -> "Array":
+    import numpy as np
+
     if values is None:
         return np.array([])
     if not isinstance(values, list):
         raise MessageError(f"data.tensor.values: {_show(values)}: must be a flat list of numbers")
-    array = _array(values)
+    array = array_of(values)
     if array.dtype.kind not in "iuf" or array.ndim != 1:
         # Integers above 64 bits, "NaN" and its kin, or something that is no number at all.
         array = np.array([_number(value, index) for index, value in enumerate(values)])
@@ -163,14 +179,22 @@ def _parse_text(value: Any) -> str:
 
 
 def _parse_bytes(value: Any) -> bytes:
-    """Both alphabets of base64, with or without padding, as proto3 JSON asks of a reader."""
+    return decode_base64(value, "binData")
+
+
+def decode_base64(value: Any, path: str) -> bytes:
+    """Both alphabets of base64, with or without padding, as proto3 JSON asks of a reader.
+
+    Raises:
+        MessageError: it is something else; the text begins with `path`.
+    """
     if isinstance(value, str):
         text = value.replace("-", "+").replace("_", "/")
         try:
             return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
             pass
-    raise MessageError(f"binData: {_show(value)}: must be a base64 string")
+    raise MessageError(f"{path}: {_show(value)}: must be a base64 string")
 
 
 def _show(value: Any) -> str:
@@ -178,7 +202,7 @@ def _show(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
-def encode_payload(result: Any, kind: Kind, names: Callable[[Array], list[Any]]) -> dict[str, Any]:
+def encode_payload(result: Any, kind: Kind, names: "Callable[[Array], list[Any]]") -> dict[str, Any]:
     """The payload field of the answer for what a model returned.
 
     Text becomes `strData`, bytes `binData`, a dictionary `jsonData`. An array of numbers keeps the request's
@@ -192,24 +216,28 @@ def encode_payload(result: Any, kind: Kind, names: Callable[[Array], list[Any]])
     Raises:
         MessageError: the result is of a type that the protocol cannot carry.
     """
-    if isinstance(result, np.ndarray):
-        return {"data": _encode_array(result, kind, names)}
-    if isinstance(result, list):
-        return {"data": _encode_array(_array(result), kind, names)}
     if isinstance(result, dict):
         return {"jsonData": result}
     if isinstance(result, str):
         return {"strData": result}
     if isinstance(result, bytes | bytearray):
         return {"binData": base64.b64encode(result).decode("ascii")}
+    if isinstance(result, list):
+        return {"data": _encode_array(array_of(result), kind, names)}
+    if is_array(result):
+        return {"data": _encode_array(result, kind, names)}
     raise MessageError(
         f"Unknown data type returned as payload (must be list or np array):{_show(result)}; "
         "str, bytes and dict are possible too"
     )
 
 
-def _encode_array(array: Array, kind: Kind, names: Callable[[Array], list[Any]]) -> dict[str, Any]:
+def _encode_array(array: "Array", kind: Kind, names: "Callable[[Array], list[Any]]") -> dict[str, Any]:
+    import numpy as np
+
     numeric = array.dtype.kind in "iuf"
+    if numeric and kind == "tftensor":
+        return {"names": names(array), "tftensor": tftensor.encode(array)}
     if numeric and kind not in ("ndarray", "data"):
         tensor = {"shape": list(array.shape), "values": _flat_values(array)}
         return {"names": names(array), "tensor": tensor}
@@ -218,7 +246,9 @@ def _encode_array(array: Array, kind: Kind, names: Callable[[Array], list[Any]])
     return {"names": names(array), "ndarray": np.atleast_1d(array).tolist()}
 
 
-def _flat_values(array: Array) -> list[Any]:
+def _flat_values(array: "Array") -> list[Any]:
+    import numpy as np
+
     values = array.ravel().tolist()
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         return [value if math.isfinite(value) else _non_finite(value) for value in values]
@@ -231,7 +261,7 @@ def _non_finite(value: float) -> str:
     return "Infinity" if value > 0 else "-Infinity"
 
 
-def column_names(array: Array, class_names: list[Any] | None) -> list[Any]:
+def column_names(array: "Array", class_names: list[Any] | None) -> list[Any]:
     """Names of an array's columns: the model's own, else t:0, t:1, ...; none below two dimensions."""
     if array.ndim < 2:
         return []

@@ -176,6 +176,10 @@ class Registry:
         """Add a family of gauges."""
         return self._add(Family(name, help_text, "gauge", labels, lambda _: Gauge()))
 
+    def sum(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Family[Counter]:
+        """Add a family of numbers to which anything is added, also what is negative: shown as gauges."""
+        return self._add(Family(name, help_text, "gauge", labels, Counter))
+
     def histogram(
         self,
         name: str,

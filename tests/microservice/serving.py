@@ -22,9 +22,15 @@ import httpx
 from seldon_core.microservice.application import Application, render_error
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.custom_metrics import CustomMetrics
-from seldon_core.microservice.data_plane import Answer, DataPlane, Flow, advance, failure
+from seldon_core.microservice.data_plane import DataPlane
+from seldon_core.microservice.error_handler import find_error_handler
+from seldon_core.microservice.flows import Answer, Flow, advance, failure
 from seldon_core.microservice.identity import Identity
+from seldon_core.microservice.joining import Batcher
+from seldon_core.microservice.metadata import describe
+from seldon_core.microservice.routes import serve_model
 from seldon_core.microservice.worker import Worker
+from seldon_core.protocols.json_codec import dumps
 from seldon_core.telemetry.metrics import Registry
 from seldon_core.transport.http_server import HTTPServer
 from seldon_core.transport.limits import Limits
@@ -82,16 +88,31 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(user_object: object | None, limits: Limits | None = None) -> AsyncIterator[Served]:
+async def served(
+    user_object: object | None,
+    limits: Limits | None = None,
+    *,
+    unit: str = "",
+    service_type: str = "MODEL",
+    passthrough: bool = False,
+    batch: tuple[int, float] | None = None,
+    threads: int = 1,
+) -> AsyncIterator[Served]:
     """Serve an object over real sockets, or nothing yet for None, as while a model loads."""
     registry = Registry()
-    metrics = CustomMetrics(registry, Identity())
-    worker = Worker()
+    identity = Identity(unit=unit)
+    metrics = CustomMetrics(registry, identity)
+    worker = Worker(threads)
     requests = registry.histogram("requests_seconds", "Time.", ("method", "code"))
-    application = Application(worker, requests, metrics.record)
+    application = Application(worker, requests, metrics.count, Batcher(worker, *batch) if batch else None)
     if user_object is not None:
-        plane = DataPlane(Component(user_object), Identity(), metrics)
-        application.serve(plane, Answer(200, b'{"name":"test"}\n'))
+        component = Component(user_object)
+        plane = DataPlane(component, identity, metrics, service_type=service_type, batching=batch is not None)
+        declared = component.get("init_metadata")
+        described = describe(declared.with_arguments()() if declared else {"name": "test"}, "", "")
+        names = tuple(dict.fromkeys(name for name in (unit, described["name"], component.name) if name))
+        model = serve_model(plane, Answer(200, dumps(described)), described, names, passthrough)
+        application.serve(model, find_error_handler(user_object))
     server = HTTPServer(application.handle, limits=limits, render_error=render_error)
     thread = threading.Thread(target=worker.run)
     thread.start()

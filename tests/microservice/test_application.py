@@ -2,19 +2,24 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import threading
 from typing import Any
 
+import flask
 import httpx
 import pytest
 
-from seldon_core.microservice import application
+from seldon_core.microservice import application, error_handler, forms
+from seldon_core.microservice.error_handler import find_error_handler
+from seldon_core.microservice.errors import UsageError
 from seldon_core.transport.limits import Limits
 
 from .serving import M, served, until
 
 ND = {"data": {"ndarray": [[1, 2]]}}
+METADATA = '{"custom":{},"inputs":[],"name":"test","outputs":[],"platform":"","versions":[""]}\n'
 ANSWER = {
     "data": {"names": ["t:0", "t:1"], "ndarray": [[1, 2]]},
     "meta": {"metrics": [{"key": "mycounter", "type": "COUNTER", "value": 1}], "tags": {"mytag": 1}},
@@ -53,8 +58,8 @@ async def test_transformations(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "content_type", "body"),
     [
-        ("/metadata", "application/json", '{"name":"test"}\n'),
-        ("/api/v1.0/metadata", "application/json", '{"name":"test"}\n'),
+        ("/metadata", "application/json", METADATA),
+        ("/api/v1.0/metadata", "application/json", METADATA),
         ("/health/ping", "text/plain; charset=utf-8", "pong"),
         ("/live", "text/plain; charset=utf-8", "ok"),
         ("/ready", "text/plain; charset=utf-8", "ok"),
@@ -83,6 +88,11 @@ PNG = b"\x89PNG\r\n\x1a\n\r\n--\x00\xff"
     [
         pytest.param({"method": "GET", "params": {"json": TEXT}}, {"data": ANSWER["data"]}, id="query"),
         pytest.param({"data": {"json": TEXT}}, {"data": ANSWER["data"]}, id="form"),
+        pytest.param(
+            {"content": gzip.compress(TEXT.encode()), "headers": {"content-encoding": "gzip"}},
+            {"data": ANSWER["data"]},
+            id="gzip",
+        ),
         pytest.param({"content": TEXT}, {"data": ANSWER["data"]}, id="no-content-type"),
         pytest.param(
             {"content": TEXT, "headers": {"content-type": "application/json; charset=utf-8"}},
@@ -170,10 +180,10 @@ async def test_multipart_carries_meta_too() -> None:
             id="xml",
         ),
         pytest.param(
-            {"content": TEXT, "headers": {"content-encoding": "gzip"}},
+            {"content": TEXT, "headers": {"content-encoding": "br"}},
             415,
-            "Content-Encoding gzip: send the body uncompressed",
-            id="gzip",
+            "Content-Encoding br: send gzip, deflate or nothing",
+            id="unknown-encoding",
         ),
         pytest.param({"json": {"foo": 1}}, 400, "Invalid request data type: {'foo': 1}", id="no-payload"),
         pytest.param({"url": "/nowhere"}, 404, "/nowhere: there is no such path; requests go to /predict", id="404"),
@@ -383,6 +393,83 @@ async def test_whatever_a_model_raises_the_next_request_is_served(kind: str) -> 
             response = await service.client.post("/predict", json={"strData": kind})
             assert response.status_code == 500
             assert info(response)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [(b"x", "the body is not gzip: "), (gzip.compress(b"1" * 99)[:-9], "the body is not gzip: its end is missing")],
+)
+async def test_a_body_that_is_not_what_it_says(body: bytes, text: str) -> None:
+    async with served(M()) as service:
+        response = await service.client.post("/predict", content=body, headers={"content-encoding": "gzip"})
+    assert response.status_code == 400
+    assert info(response).startswith(text)
+
+
+async def test_a_small_body_that_decodes_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "Limits", lambda: Limits(body_bytes=1000))
+    async with served(M()) as service:
+        body = gzip.compress(b'{"strData": "' + b"1" * 10_000 + b'"}')
+        response = await service.client.post("/predict", content=body, headers={"content-encoding": "gzip"})
+    assert (response.status_code, info(response)) == (413, "the body is larger than 1000 bytes")
+
+
+class Undecoded:
+    def predict_raw(self, msg: Any) -> Any:
+        return f"<got {msg}>" if isinstance(msg, str) else b"<got %b>" % msg
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [({"content": b"no {json"}, b"<got no {json>"), ({"data": {"json": "{x"}}, "<got {x>")],
+)
+async def test_a_body_may_be_passed_through(arguments: Any, answer: Any) -> None:
+    async with served(Undecoded(), passthrough=True) as service:
+        response = await service.client.post("/predict", **arguments)
+    assert response.headers["content-type"] == "application/json"
+    assert response.content == (answer if isinstance(answer, bytes) else answer.encode())
+
+
+class Handled(M):
+    def __init__(self, handler: Any) -> None:
+        self.model_error_handler = handler
+
+    def predict(self, X: Any, names: Any, meta: Any = None) -> Any:  # noqa: N803
+        raise LookupError(402, 1402) if X == "known" else ValueError("unknown")
+
+
+async def test_a_flask_blueprint_makes_answers_of_errors() -> None:
+    blueprint = flask.Blueprint("error_handlers", __name__)
+
+    @blueprint.app_errorhandler(LookupError)
+    def handle(error: LookupError) -> Any:
+        response = flask.jsonify({"status": {"app_code": error.args[1], "path": flask.request.path}})
+        response.status_code = error.args[0]
+        return response
+
+    async with served(Handled(blueprint)) as service:
+        response = await service.client.post("/predict", json={"strData": "known"})
+        assert (response.status_code, response.json()) == (402, {"status": {"app_code": 1402, "path": "/predict"}})
+        response = await service.client.post("/predict", json={"strData": "other"})
+        assert (response.status_code, info(response)) == (500, "unknown")
+
+
+def test_a_blueprint_needs_flask(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"must be a flask\.Blueprint with app_errorhandlers"):
+        find_error_handler(Handled(object()))
+    monkeypatch.setattr(error_handler, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="needs Flask, which is not installed; add flask to requirements"):
+        find_error_handler(Handled(object()))
+
+
+async def test_several_threads_run_side_by_side() -> None:
+    model = Gate()
+    async with served(model, threads=3) as service:
+        tasks = [asyncio.create_task(service.client.post("/predict", json=ND)) for _ in range(5)]
+        await become(lambda: model.running == 3)
+        model.gate.set()
+        assert [(await task).status_code for task in tasks] == [200] * 5
+    assert (model.most, len(model.threads)) == (3, 3)
 
 
 async def test_requests_and_custom_metrics_are_counted_once_each() -> None:

@@ -74,7 +74,7 @@ def test_a_method_is_called_as_it_wants_to_be(model: type, result: Any) -> None:
     method = Component(model()).get("predict")
     assert method is not None
     payload: list[Any] = ["0"] if model is Compiled else [5]
-    assert method.on_data(payload, ["a", "b"], {"puid": 1})() == result
+    assert method.with_arguments(payload, ["a", "b"], optional={"puid": 1})() == result
 
 
 def test_only_what_a_class_overrides_is_a_method_of_it() -> None:

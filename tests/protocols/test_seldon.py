@@ -148,8 +148,8 @@ def test_parse(message: Any, kind: str, payload: Any, names: list[str]) -> None:
             id="tensor-nested",
         ),
         pytest.param(
-            {"data": {"tftensor": {}}},
-            'data.tftensor: is not read by this version; send "tensor" or "ndarray"',
+            {"data": {"tftensor": 1}},
+            "data.tftensor: 1: must be an object with dtype, tensorShape and values",
             id="tftensor",
         ),
         pytest.param({"strData": 1}, "strData: 1: must be a string; use jsonData for other values", id="strData"),

@@ -1,5 +1,6 @@
 """Reading SeldonDeployments out of YAML and JSON files, and writing objects as YAML."""
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,11 +13,16 @@ import yaml
 
 from seldon_core.api.constants import GROUP, KIND
 from seldon_core.api.findings import Finding
-from seldon_core.api.objects import as_list, as_map, as_text
+from seldon_core.api.installation import Installation
+from seldon_core.api.objects import as_map, as_text
 from seldon_core.api.validate import validate
+
+from .places import line_of
 
 FINDINGS, UNUSABLE = 1, 2
 Object = dict[str, Any]
+_DEFAULT = Installation()
+_COLOURS = {"error": "red", "warning": "yellow"}
 
 
 class Unusable(click.ClickException):
@@ -31,40 +37,75 @@ class Document:
 
     Attributes:
         file: The file, as it was named.
-        name: The name of the SeldonDeployment, empty if it has none.
-        object: The SeldonDeployment.
+        name: Its name, empty if it has none.
+        object: The object.
+        node: The node of the object in the file.
     """
 
     file: str
     name: str
     object: Object
+    node: yaml.Node
 
-    def findings(self) -> list[Finding]:
+    def findings(self, installation: Installation = _DEFAULT) -> list[Finding]:
         """Return what is wrong with it."""
-        return validate(self.object)
+        return validate(self.object, None, installation)
 
 
-def read(file: str) -> list[Document]:
-    """Read the SeldonDeployments of a file; objects of other kinds are passed over.
+@dataclass(frozen=True)
+class Content:
+    """What a file holds.
+
+    Attributes:
+        documents: The SeldonDeployments.
+        notes: What else there is, one line for each part that is passed over.
+    """
+
+    documents: list[Document]
+    notes: list[str]
+
+
+def read_all(file: str) -> Content:
+    """Read all that a file holds.
 
     Args:
         file: The path of a YAML or JSON file, which may hold several documents and lists; `-` is standard input.
 
     Raises:
-        Unusable: It cannot be read, is no YAML, or holds no SeldonDeployment.
+        Unusable: It cannot be read, or is no YAML.
     """
+    documents: list[Document] = []
+    notes: list[str] = []
     try:
-        documents = list(yaml.load_all(_content(file), _Loader))
+        for value, node in _parsed(_content(file)):
+            for obj, part in _flattened(value, node):
+                if isinstance(obj, dict) and _is_ours(obj):
+                    name = as_text(as_map(obj.get("metadata")).get("name"))
+                    documents.append(Document(file, name, obj, part))
+                elif obj is not None:
+                    notes.append(f"{file}:{part.start_mark.line + 1}: {_said(obj)}: passed over: no {KIND}")
     except yaml.YAMLError as error:
         raise Unusable(_where(file, error)) from error
     except UnicodeDecodeError as error:
         raise Unusable(f"{file}: is not text: {error.reason} at byte {error.start}; write it in UTF-8") from error
     except RecursionError as error:
         raise Unusable(f"{file}: is nested too deeply to be read") from error
-    found = [obj for document in documents for obj in _flattened(document) if _is_ours(obj)]
+    return Content(documents, notes)
+
+
+def read(file: str) -> list[Document]:
+    """Read the SeldonDeployments of a file; objects of other kinds are passed over.
+
+    Args:
+        file: As for `read_all`.
+
+    Raises:
+        Unusable: As for `read_all`; or it holds no SeldonDeployment.
+    """
+    found = read_all(file).documents
     if not found:
         raise Unusable(f"{file}: holds no SeldonDeployment; one has kind: {KIND} and apiVersion: {GROUP}/v1")
-    return [Document(file, as_text(as_map(obj.get("metadata")).get("name")), obj) for obj in found]
+    return found
 
 
 def read_valid(file: str) -> list[Document]:
@@ -80,15 +121,28 @@ def read_valid(file: str) -> list[Document]:
     documents = read(file)
     found = [(document, finding) for document in documents for finding in document.findings()]
     for document, finding in found:
-        click.echo(line(document, finding), err=True)
+        show(line(document, finding), err=True)
     if any(finding.severity == "error" for _, finding in found):
         click.get_current_context().exit(FINDINGS)
     return documents
 
 
 def line(document: Document, finding: Finding) -> str:
-    """Return a finding as one line that says where it comes from."""
-    return f"{document.file}: {document.name or '(no name)'}: {finding.severity}: {finding}"
+    """Return a finding as one line that says where it comes from, with colours."""
+    place = f"{document.file}:{line_of(document.node, finding.path)}"
+    severity = click.style(finding.severity, fg=_COLOURS[finding.severity], bold=True)
+    # Names and paths are the user's text: no escape sequence of theirs reaches the terminal.
+    name, text = _printable(document.name or "(no name)"), _printable(str(finding))
+    return f"{click.style(place, bold=True)}: {name}: {severity}: {text}"
+
+
+def show(text: str, *, err: bool = False) -> None:
+    """Print a line; colours appear on a terminal only, and not where NO_COLOR (https://no-color.org) is set."""
+    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def write(objects: Iterable[Object]) -> None:
@@ -115,15 +169,33 @@ def _where(file: str, error: yaml.YAMLError) -> str:
     return f"{file}: {place}is not YAML: {problem}"
 
 
-def _flattened(document: Any) -> Iterator[Object]:
-    """Yield the objects of a document: itself, or the items of a list."""
-    if not isinstance(document, dict):
-        return
-    if as_text(document.get("kind")).endswith("List") and "items" in document:
-        for item in as_list(document["items"]):
-            yield from _flattened(item)
+def _parsed(content: bytes) -> Iterator[tuple[Any, yaml.Node]]:
+    """Yield the documents of a YAML stream and their nodes."""
+    loader = _Loader(content)
+    try:
+        while loader.check_node():
+            node: Any = loader.get_node()
+            yield loader.construct_document(node), node
+    finally:
+        loader.dispose()
+
+
+def _flattened(value: Any, node: yaml.Node) -> Iterator[tuple[Any, yaml.Node]]:
+    """Yield the objects of a document and their nodes: itself, or the items of a list."""
+    fields = as_map(value)
+    if as_text(fields.get("kind")).endswith("List") and isinstance(fields.get("items"), list):
+        listed = next(items for key, items in node.value if key.value == "items")
+        for item, part in zip(fields["items"], listed.value, strict=True):
+            yield from _flattened(item, part)
     else:
-        yield document
+        yield value, node
+
+
+def _said(value: Any) -> str:
+    """Return what an object is called that is none of ours."""
+    fields = as_map(value)
+    kind, name = as_text(fields.get("kind")), as_text(as_map(fields.get("metadata")).get("name"))
+    return _printable(f"{kind} {name}".strip()) or "a document without kind"
 
 
 def _is_ours(obj: Object) -> bool:

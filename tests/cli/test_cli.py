@@ -1,8 +1,13 @@
 """The command line: what it prints, what it exits with, and that nobody ever sees a traceback."""
 
+import contextlib
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from seldon_core.api.validate import validate
 from seldon_core.cli import main
 from seldon_core.plan import Config, Observed, plan
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 VALID = """\
 apiVersion: machinelearning.seldon.io/v1
 kind: SeldonDeployment
@@ -59,7 +65,7 @@ def test_lint_prints_the_findings_of_the_validator_word_for_word(write: Any) -> 
     assert errors
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        *(f"{file}: n: error: {error}" for error in errors),
+        *(f"{file}:7: n: error: {error}" for error in errors),
         f"1 SeldonDeployment: {len(errors)} error{'s' if len(errors) > 1 else ''}, 0 warnings",
     ]
 
@@ -108,12 +114,12 @@ def test_all_seldondeployments_of_a_file_are_found(write: Any, text: str) -> Non
     file = write("a.yaml", text)
     result = run("lint", file)
     assert result.exit_code == 1
-    assert f"{file}: n: error: " in result.stdout
+    assert re.search(rf"{file}:\d+: n: error: ", result.stdout)
     assert "2 SeldonDeployments: " in result.stdout
 
 
 def test_standard_input_is_a_file_too() -> None:
-    assert run("lint", "-", text=BROKEN).stdout.startswith("-: n: error: ")
+    assert run("lint", "-", text=BROKEN).stdout.startswith("-:7: n: error: ")
 
 
 @pytest.mark.parametrize("command", ["lint", "default", "plan"])
@@ -126,9 +132,6 @@ def test_standard_input_is_a_file_too() -> None:
         pytest.param(b"\xff\xfe\x00", "is not", id="not-text"),
         pytest.param(b"a: \x01", "is not YAML: ", id="control-character"),
         pytest.param("[" * 5000, "is nested too deeply to be read", id="deep"),
-        pytest.param("", "holds no SeldonDeployment; one has kind: SeldonDeployment", id="empty"),
-        pytest.param(OTHER, "holds no SeldonDeployment", id="other-kinds-only"),
-        pytest.param("- 1", "holds no SeldonDeployment", id="no-object"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_said_to_be(write: Any, command: str, content: str | bytes, said: str) -> None:
@@ -136,6 +139,162 @@ def test_a_file_that_cannot_be_used_is_said_to_be(write: Any, command: str, cont
     result = run(command, file)
     assert result.exit_code == 2
     assert f"Error: {file}: {said}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        pytest.param("", [], id="empty"),
+        pytest.param(OTHER, [":1: Service s: passed over: no SeldonDeployment"], id="other-kind"),
+        pytest.param(
+            "- 1\n---\n---\na: 1\n",
+            [f":{line}: a document without kind: passed over: no SeldonDeployment" for line in (1, 4)],
+            id="no-objects",
+        ),
+    ],
+)
+def test_what_is_no_seldondeployment_is_passed_over_by_lint_and_refused_by_others(
+    write: Any, text: str, notes: list[str]
+) -> None:
+    file = write("a.yaml", text)
+    result = run("lint", file)
+    assert (result.exit_code, result.stdout) == (0, "0 SeldonDeployments: 0 errors, 0 warnings\n")
+    assert result.stderr == "".join(f"note: {file}{note}\n" for note in notes)
+    for command in ("default", "plan"):
+        result = run(command, file)
+        assert result.exit_code == 2
+        assert f"Error: {file}: holds no SeldonDeployment; one has kind: SeldonDeployment" in result.stderr
+
+
+MANY_LINES = """\
+kind: List
+items:
+- kind: Service
+- apiVersion: machinelearning.seldon.io/v1
+  kind: SeldonDeployment
+  metadata:
+    name: m
+  spec:
+    annotations: {seldon.io/rest-timeout: soon}
+    predictors:
+    - name: p
+      graph:
+        name: a
+        children:
+        - name: b
+          type: model
+      componentSpecs:
+      - spec:
+          containers:
+          - name: a
+            image: a:1
+            imge: a:1
+          - name: b
+"""
+
+
+def test_a_finding_names_the_line_of_its_field_or_of_what_lacks_it(write: Any) -> None:
+    file = write("a.yaml", MANY_LINES)
+    found = dict(re.findall(rf"^{file}:(\d+): m: error: (\S+?): ", run("lint", file).stdout, re.MULTILINE))
+    assert {path.rpartition(".")[2]: int(line) for line, path in found.items()} == {
+        "io/rest-timeout]": 9,
+        "type": 16,
+        "imge": 22,
+        "image": 23,
+    }
+
+
+def test_colours_are_for_terminals(write: Any) -> None:
+    file = write("a.yaml", BROKEN)
+    command = [sys.executable, "-c", "from seldon_core.cli import main; main()", "lint", file]
+
+    def shown(**environ: str) -> str:
+        leader, follower = pty.openpty()
+        with subprocess.Popen(command, stdout=follower, env={**os.environ, **environ}) as process:
+            os.close(follower)
+            text = b""
+            # The terminal of a process that has ended is an error to read on Linux.
+            with contextlib.suppress(OSError):
+                while piece := os.read(leader, 4096):
+                    text += piece
+            os.close(leader)
+        assert process.returncode == 1
+        return text.decode()
+
+    assert "\x1b[31m" in shown(NO_COLOR="")
+    assert "\x1b" not in shown(NO_COLOR="1")
+    assert b"\x1b" not in subprocess.run(command, capture_output=True, check=False).stdout
+
+
+def test_no_escape_sequence_of_a_file_reaches_the_terminal(write: Any) -> None:
+    text = BROKEN.replace("{name: n}", r'{name: "n\e[31m", annotations: {"a\e[0m": 1}}')
+    assert "\x1b" not in run("lint", write("a.yaml", text)).stdout
+
+
+SERVED = VALID.replace("type: MODEL}", "implementation: MY_SERVER, modelUri: 'gs://a'}").partition(
+    "    componentSpecs"
+)[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param("predictor_servers: {MY_SERVER: {protocols: {seldon: {image: a}}}}", id="operator"),
+        pytest.param(
+            "seldon-core-operator: {predictor_servers: {MY_SERVER: {protocols: {seldon: {image: a}}}}}", id="umbrella"
+        ),
+    ],
+)
+def test_lint_knows_the_servers_of_a_values_file(write: Any, values: str) -> None:
+    file = write("a.yaml", SERVED)
+    assert '"MY_SERVER": is no server of this installation' in run("lint", file).stdout
+    result = run("lint", "--values", write("values.yaml", values), file)
+    assert (result.exit_code, result.stdout) == (0, "1 SeldonDeployment: 0 errors, 0 warnings\n")
+
+
+def test_values_are_merged_as_helm_does(write: Any) -> None:
+    first = write("first.yaml", "predictor_servers: {MY_SERVER: {protocols: {seldon: {image: a}, v2: {image: b}}}}")
+    second = write("second.yaml", "predictor_servers: {MY_SERVER: {protocols: {seldon: null}}, SKLEARN_SERVER: null}")
+    sklearn = SERVED.replace("MY_SERVER", "SKLEARN_SERVER")
+    file = write("a.yaml", f"{SERVED}---\n{sklearn}")
+    out = run("lint", "--values", first, "--values", second, file).stdout
+    assert '"MY_SERVER": does not serve the protocol seldon (it serves v2); write spec.protocol: v2' in out
+    assert '"SKLEARN_SERVER": is no server of this installation' in out
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        pytest.param("a: [", "is not YAML: ", id="not-yaml"),
+        pytest.param("- 1", "holds no values", id="list"),
+        pytest.param("predictor_servers: 1", "predictor_servers: must be a mapping, as in MY_SERVER: ", id="servers"),
+        pytest.param("predictor_servers: {A: 1}", "predictor_servers.A: must be a mapping", id="server"),
+        pytest.param(
+            "predictor_servers: {A: {protocols: {v2: {}}}}",
+            "predictor_servers.A.protocols.v2.image: must be the name of an image",
+            id="image",
+        ),
+    ],
+)
+def test_values_that_cannot_be_used_are_said_to_be(write: Any, values: str, said: str) -> None:
+    file = write("values.yaml", values)
+    result = run("lint", "--values", file, write("a.yaml", VALID))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {file}: {said}")
+    assert run("lint", "--values", "/missing", write("b.yaml", VALID)).exit_code == 2
+
+
+def test_the_pre_commit_hook_runs_the_installed_command(write: Any) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert {"id", "name", "entry", "language", "types_or"} <= hook.keys()
+    program, *arguments = hook["entry"].split()
+    assert program in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    files = [write("a.yaml", VALID), write("b.yaml", OTHER), write("c.yaml", "on: push\n")]
+    passed = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert (passed.returncode, passed.stdout) == (0, "1 SeldonDeployment: 0 errors, 0 warnings\n")
+    failed = subprocess.run([*command, write("d.yaml", BROKEN), *files], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
 
 
 @pytest.mark.parametrize("command", ["lint", "default", "plan"])
@@ -153,7 +312,7 @@ def test_one_unusable_file_does_not_hide_the_findings_of_another(write: Any) -> 
     file = write("a.yaml", BROKEN)
     result = run("lint", write("bad.yaml", "a: ["), file, "/missing")
     assert result.exit_code == 2
-    assert f"{file}: n: error: " in result.stdout
+    assert f"{file}:7: n: error: " in result.stdout
     assert result.stderr.count("Error: ") == 2
 
 
@@ -177,7 +336,7 @@ def test_what_would_be_refused_is_not_printed(write: Any, command: str) -> None:
     file = write("a.yaml", f"{VALID}---\n{BROKEN}")
     result = run(command, file)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert f"{file}: n: error: " in result.stderr
+    assert f"{file}:17: n: error: " in result.stderr
 
 
 def test_plan_prints_what_the_controller_applies(write: Any) -> None:

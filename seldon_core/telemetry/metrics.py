@@ -178,7 +178,7 @@ class Registry:
 
     def sum(self, name: str, help_text: str, labels: Sequence[str] = ()) -> Family[Counter]:
         """Add a family of numbers to which anything is added, also what is negative: shown as gauges."""
-        return self._add(Family(name, help_text, "gauge", labels, Counter))
+        return self._add(Family(name, help_text, "gauge", labels, lambda _: Counter()))
 
     def histogram(
         self,

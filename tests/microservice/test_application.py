@@ -398,6 +398,7 @@ async def test_whatever_a_model_raises_the_next_request_is_served(kind: str) -> 
 @pytest.mark.parametrize(
     ("body", "text"),
     [(b"x", "the body is not gzip: "), (gzip.compress(b"1" * 99)[:-9], "the body is not gzip: its end is missing")],
+    ids=["no-gzip", "cut-off"],
 )
 async def test_a_body_that_is_not_what_it_says(body: bytes, text: str) -> None:
     async with served(M()) as service:

@@ -251,6 +251,7 @@ class Trust:
         """Take another serving certificate if that is due; return whether it is due but has to wait."""
         if complete and (self._published is None or self._published[0] != signer.authority):
             self._published = signer.authority, self._monotonic()
+        self._refresh()
         reason = signer.why_renew(self._leaf, self._place.names, self._now())
         if reason is not None and self._leaf is not None and not self._distrust(live) and not self._noticed(signer):
             return True
@@ -258,6 +259,20 @@ class Trust:
         if reason is not None:
             self._serve(signer.leaf(self._place.names, self._now()), reason)
         return False
+
+    def _refresh(self) -> bool:
+        """Take another serving certificate of the authority that is in use, if that is due; return whether it was.
+
+        An authority after it may wait: this one is still trusted, and nothing but the clock decides.
+        """
+        if self._signer is None or self._leaf is None or self._leaf.issuer != self._signer.authority:
+            return False
+        now = self._now()
+        reason = self._signer.why_renew(self._leaf, self._place.names, now)
+        if reason is None or now >= self._signer.authority.not_valid_after_utc:
+            return False
+        self._serve(self._signer.leaf(self._place.names, now), reason)
+        return True
 
     def _noticed(self, signer: Signer) -> bool:
         """Say whether all API servers have had the time to notice that this authority is to be trusted."""
@@ -274,13 +289,8 @@ class Trust:
 
     def _at_handshake(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         """Look at the clock before a certificate is shown: a machine that was suspended may wake up with this call."""
-        if self._signer is None or self._leaf is None or self._leaf.issuer != self._signer.authority:
+        if self._leaf is None or not self._refresh():
             return
-        now = self._now()
-        reason = self._signer.why_renew(self._leaf, self._place.names, now)
-        if reason is None or now >= self._signer.authority.not_valid_after_utc:
-            return
-        self._serve(self._signer.leaf(self._place.names, now), reason)
         context = server_context()  # this connection has taken its certificate from the old state already
         load(context, self._leaf)
         connection.context = context

@@ -346,10 +346,12 @@ async def test_a_new_authority_waits_for_the_api_servers_to_notice_it(cluster: C
     cluster.clock.time += AUTHORITY_LIFE * 0.67
     fresh = cluster.replica(pace=Pace(propagation=3600))
     assert await fresh.step()  # has no certificate that could serve meanwhile
-    # The first replica's certificate is long expired by then, so it does not wait either.
-    assert await replica.step()
+    # The first replica's certificate is long expired: until the new authority may be used, the one before signs another.
+    assert not await replica.step()
     renewed = replica._leaf
     assert renewed is not first
+    assert renewed.issuer == first.issuer
+    assert replica.problem is None
     await cluster.client.delete(SECRETS, cluster.place.secret, cluster.place.namespace)
     assert not await replica.step()
     assert replica._leaf is renewed

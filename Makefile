@@ -57,12 +57,14 @@ bench: venv ## Run the benchmarks
 	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.webhook
+	$(BIN)/python -m bench.microservice
 
 .PHONY: bench-smoke
 bench-smoke: venv ## Run each benchmark for a second
 	$(PYTHON) -m hack.tools nginx wrk > /dev/null
 	$(BIN)/python -m bench.engine --seconds 1
 	$(BIN)/python -m bench.webhook --seconds 1
+	$(BIN)/python -m bench.microservice --seconds 1
 
 .PHONY: fuzz
 fuzz: SECONDS ?= 60

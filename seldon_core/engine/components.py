@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from seldon_core.engine.graph import FEEDBACK, Step
-from seldon_core.engine.headers import OF_BODY, Header
+from seldon_core.engine.headers import Header
 from seldon_core.engine.metrics import ByCode
 from seldon_core.transport.http_client import Exchange, Pool, Receiver, StreamReceiver
 from seldon_core.transport.http_server import Upload
@@ -58,7 +58,8 @@ class Endpoint:
 
     def call(
         self,
-        message: Message,
+        body: bytes,
+        described: bytes,
         puid: bytes,
         forwarded: bytes,
         receiver: Receiver,
@@ -68,7 +69,8 @@ class Endpoint:
         """Send a message.
 
         Args:
-            message: the message.
+            body: the message.
+            described: the headers that describe it, as lines.
             puid: id of the prediction.
             forwarded: lines of headers that the caller sent along.
             receiver: is told the outcome.
@@ -78,13 +80,19 @@ class Endpoint:
         Raises:
             OverloadError: too many calls of the node are in flight.
         """
-        head = b"%bcontent-length: %d\r\n\r\n" % (self._head(message, puid, forwarded, target), len(message.body))
-        return self._pool.request(head, message.body, receiver, repeatable=self._repeatable, stream=stream)
+        head = b"%b%b%bseldon-puid: %b\r\ncontent-length: %d\r\n\r\n" % (
+            self._start if target is None else b"POST %b%b" % (target, self._rest),
+            forwarded,
+            described,
+            puid,
+            len(body),
+        )
+        return self._pool.request(head, body, receiver, self._repeatable, stream)
 
     def relay(
         self,
-        message: Message,
         upload: Upload,
+        described: bytes,
         puid: bytes,
         forwarded: bytes,
         receiver: StreamReceiver,
@@ -93,23 +101,22 @@ class Endpoint:
         """Send a message whose body is on its way in; the pieces are to be written to the upload of the exchange.
 
         Args:
-            message: the headers that describe the body.
             upload: the body.
-            puid, forwarded, receiver, target: as for `call`.
+            described, puid, forwarded, receiver, target: as for `call`.
 
         Raises:
             OverloadError: too many calls of the node are in flight.
         """
         length = upload.length
         framing = b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
-        head = b"%b%b\r\n\r\n" % (self._head(message, puid, forwarded, target), framing)
+        head = b"%b%b%bseldon-puid: %b\r\n%b\r\n\r\n" % (
+            self._start if target is None else b"POST %b%b" % (target, self._rest),
+            forwarded,
+            described,
+            puid,
+            framing,
+        )
         return self._pool.upload(head, receiver, upload, chunked=length is None, repeatable=self._repeatable)
-
-    def _head(self, message: Message, puid: bytes, forwarded: bytes, target: bytes | None) -> bytes:
-        """The request line and the headers, without the framing and the empty line."""
-        described = b"".join([b"%b: %b\r\n" % header for header in message.headers if header[0] in OF_BODY])
-        start = self._start if target is None else b"POST %b%b" % (target, self._rest)
-        return b"%b%b%bseldon-puid: %b\r\n" % (start, forwarded, described, puid)
 
     def cancel(self, exchange: Exchange) -> None:
         """Stop a call; the node sees its connection close."""

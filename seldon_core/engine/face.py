@@ -62,5 +62,5 @@ class Face:
         puid = request.header(PUID)
         if not puid:
             puid = next(self._puids)
-            request.headers.append((PUID, puid))
+            request.headers = (*request.headers, (PUID, puid))
         return puid

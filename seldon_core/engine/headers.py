@@ -1,6 +1,7 @@
 """Which headers travel from the caller to the components, and from a component to the caller."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from seldon_core.protocols.v2 import HEADER_LENGTH
 
@@ -35,18 +36,32 @@ NOT_FORWARDED = OF_BODY | HOP_BY_HOP | OWN
 RELAYED = OF_BODY | {b"cache-control", b"retry-after", b"seldon-routing", b"warning", b"www-authenticate"}
 
 
-def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[Header], bytes, bytes, float | None]:
+@dataclass(slots=True)
+class Split:
+    """The headers of a request, by what becomes of them.
+
+    Attributes:
+        of_body: those that describe the body.
+        described: the same as lines.
+        forwarded: the others that every component is sent, as lines.
+        puid: the id of the prediction, empty when the caller gave none.
+        limit: the seconds for which the caller waits, None when it does not say.
+    """
+
+    of_body: list[Header]
+    described: bytes
+    forwarded: bytes
+    puid: bytes
+    limit: float | None
+
+
+def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
     """Take the headers of a request apart.
 
     Args:
         headers: as the caller sent them, the names in lower case.
         decodable: whether the engine must be able to look into the answers, so that no component may be
             offered to compress them.
-
-    Returns:
-        The headers that describe the body; the others that every component is sent, as lines; the id of the
-        prediction, empty when the caller gave none; and the seconds for which the caller waits, None when it does
-        not say.
     """
     of_body = []
     lines = []
@@ -66,7 +81,12 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> tuple[list[H
             return split_request(_without(headers, header[1].lower()), decodable=decodable)
     if decodable:
         lines = [line for line in lines if not line.startswith(b"accept-encoding:")]
-    return of_body, b"".join(lines), puid, limit
+    return Split(of_body, header_lines(of_body), b"".join(lines), puid, limit)
+
+
+def header_lines(headers: Iterable[Header]) -> bytes:
+    """Headers as they go over the wire."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def _seconds(milliseconds: bytes) -> float | None:

@@ -52,17 +52,6 @@ class Dialect(Protocol[Message]):
         """The message that a combiner is sent for the answers of its children."""
 
 
-def ask(step: Any, message: Message) -> Walk[Message]:
-    """Run a graph that is nothing but one step: whatever the message, the step gets it, and its answer is the graph's.
-
-    Args:
-        step: the step.
-        message: what the caller sent.
-    """
-    answer: Message = yield step, message
-    return answer
-
-
 def predict(node: Node, message: Message, routing: dict[str, int], dialect: Dialect[Message]) -> Walk[Message]:
     """Run the graph below and including `node`.
 

@@ -10,6 +10,7 @@ from seldon_core.engine.graph import PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT,
 from seldon_core.engine.interpreter import feedback, predict
 from seldon_core.engine.metrics import ByCode
 from seldon_core.engine.puid import puids
+from seldon_core.engine.relay import Relay
 from seldon_core.engine.run import Noted, Run
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import loads
@@ -72,10 +73,11 @@ class Orchestrator:
             target: the path that the component of a graph of one is asked, where the caller chose it; the nodes of
                 larger graphs are asked under their own names.
         """
-        run = Run(self, request, reply, self._predictions, None if self.merges_meta else target)
         if self.relayed is not None:
-            run.relay(self.relayed, request.upload)
-        elif self._readable(run):
+            Relay(self, self.endpoints[self.relayed], request, reply, self._predictions).start(request, target)
+            return
+        run = Run(self, request, reply, self._predictions)
+        if self._readable(run):
             run.start(predict(self.root, run.message, run.routing, self.dialect))
 
     def takes_uploads(self, handler: Handler | None) -> bool:

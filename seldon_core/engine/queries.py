@@ -125,7 +125,7 @@ class Queries:
         pool = self._pools.get(name)
         if pool is None:
             raise QueryError("", f"Failed to find model {name}; the graph has {', '.join(self._pools) or 'none'}", 404)
-        _, lines, _, _ = split_request(request.headers, decodable=True)
+        lines = split_request(request.headers, decodable=True).forwarded
         host = f"[{pool.host}]" if ":" in pool.host else pool.host
         head = f"GET {path} HTTP/1.1\r\nhost: {host}:{pool.port}\r\n".encode() + lines + b"\r\n"
         outcome = _Outcome()

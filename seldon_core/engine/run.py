@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 from seldon_core.engine.components import Endpoint, Message
 from seldon_core.engine.dialects import decoded
 from seldon_core.engine.graph import Step
-from seldon_core.engine.headers import EXPECTED_TIMEOUT, FAILED_NODE, PUID, Header, relayed, split_request
-from seldon_core.engine.interpreter import NodeError, Walk, ask
-from seldon_core.engine.metrics import CALLER_GONE, ByCode
+from seldon_core.engine.headers import FAILED_NODE, OF_BODY, header_lines, relayed
+from seldon_core.engine.interpreter import NodeError, Walk
+from seldon_core.engine.metrics import ByCode
+from seldon_core.engine.served import JSON, Served, status_of, stop_call
 from seldon_core.protocols.errors import MessageError
 from seldon_core.transport.http_client import Exchange, ExchangeError, OverloadError, Response
-from seldon_core.transport.http_server import Reply, Request, Upload
+from seldon_core.transport.http_server import Reply, Request
 
 if TYPE_CHECKING:
     from seldon_core.engine.orchestrator import Orchestrator
-
-JSON: Header = (b"content-type", b"application/json")
-NO_SNIFFING: Header = (b"x-content-type-options", b"nosniff")
-RETRY_SOON: Header = (b"retry-after", b"1")
 
 # A step, the bodies of the answers that it was sent, and the body of its own.
 Noted = tuple[Step, Sequence[bytes], bytes]
@@ -94,34 +91,9 @@ class Branch:
         assert endpoint is not None
         self.exchange = None
         run.calling.discard(self)
-        status = 503 if isinstance(error, OverloadError) else 500
-        if run.over:
-            return
+        status = status_of(error)
         endpoint.calls.observe(status, perf_counter() - self.called_at)
         run.fail(endpoint.node, status, str(error))
-
-    # The outcome of a call whose answer is relayed as it comes.
-
-    def begun(self, response: Response) -> None:
-        """The head of a component's answer is here, and perhaps the beginning of its body."""
-        assert self.exchange is not None
-        assert self.endpoint is not None
-        self._run.begin(self.endpoint.node, self.exchange, response)
-
-    def piece(self, data: bytes) -> None:
-        """The next piece of the body."""
-        assert self.exchange is not None
-        self._run.hand_on(self.exchange, data)
-
-    def ended(self) -> None:
-        """The answer is complete."""
-        run, endpoint = self._run, self.endpoint
-        assert endpoint is not None
-        self.exchange = None
-        run.calling.discard(self)
-        now = perf_counter()
-        endpoint.calls.observe(run.status, now - self.called_at)
-        run.end(now)
 
     # From step to step.
 
@@ -151,12 +123,8 @@ class Branch:
         self.called_at = now
         self._sent = message
         try:
-            if run.upload is not None:
-                self.exchange = endpoint.relay(message, run.upload, run.puid, run.forwarded(), self, run.target)
-                run.upload.receiver = Feed(run, self.exchange)
-            else:
-                stream = self if run.relays else None
-                self.exchange = endpoint.call(message, run.puid, run.forwarded(), self, run.target, stream)
+            described = header_lines(header for header in message.headers if header[0] in OF_BODY)
+            self.exchange = endpoint.call(message.body, described, run.puid, run.forwarded(), self)
         except OverloadError as error:
             self.failed(error)
         else:
@@ -194,98 +162,23 @@ class Branch:
             parent.advance(results, now)
 
 
-class Feed:
-    """Hands the body of a request on to a component as it arrives."""
-
-    __slots__ = ("_run", "_upload")
-
-    def __init__(self, run: "Run", exchange: Exchange) -> None:
-        assert exchange.upload is not None
-        self._run = run
-        self._upload = exchange.upload
-
-    def piece(self, data: bytes) -> None:
-        """The next piece."""
-        if not self._run.over:
-            self._upload.write(data)
-
-    def ended(self) -> None:
-        """The body is complete."""
-        if not self._run.over:
-            self._upload.end()
-
-    def broken(self, status: int, reason: str) -> None:
-        """The rest will not come."""
-        self._run.refuse(status, reason)
-
-
-class Run:
+class Run(Served):
     """One request to the graph.
 
     Attributes:
-        orchestrator: what it shares with the others.
-        puid: id of the prediction.
-        target: the path to ask components in place of their own, if any.
+        message: what the caller sent.
+        routing: node -> branch that it took.
         calling: the branches that wait for a component.
-        over: whether it has been answered.
-        relays: whether the answer is handed on as it comes.
-        upload: the body of the request, where it is handed on as it comes.
-        status: of an answer that has begun.
-        expires_at: when it has taken too long, on the loop's clock.
     """
 
-    __slots__ = (
-        "_answers",
-        "_counter",
-        "_lines",
-        "_reply",
-        "_reserved",
-        "_shrinks",
-        "_started_at",
-        "_timeout",
-        "calling",
-        "expires_at",
-        "message",
-        "orchestrator",
-        "over",
-        "puid",
-        "relays",
-        "routing",
-        "status",
-        "target",
-        "upload",
-    )
+    __slots__ = ("_answers", "calling", "message", "routing")
 
-    def __init__(
-        self,
-        orchestrator: "Orchestrator",
-        request: Request,
-        reply: Reply,
-        counter: ByCode,
-        target: bytes | None = None,
-    ) -> None:
-        self._started_at = perf_counter()
-        self.orchestrator = orchestrator
-        self.target = target
-        self._reply = reply
-        self._counter = counter
-        headers, self._lines, puid, limit = split_request(request.headers, decodable=orchestrator.merges_meta)
-        self.puid = puid or next(orchestrator.puids)
-        self.message = Message(request.body, headers)
+    def __init__(self, orchestrator: "Orchestrator", request: Request, reply: Reply, counter: ByCode) -> None:
+        super().__init__(orchestrator, request, reply, counter)
+        self.message = Message(request.body, self.split.of_body)
         self.routing: dict[str, int] = {}
         self._answers: list[Noted] = []
         self.calling: set[Branch] = set()
-        self._reserved = 0
-        self.over = False
-        self.relays = False
-        self.upload: Upload | None = None
-        self.status = 0
-        deadlines = orchestrator.deadlines
-        self._shrinks = limit is not None
-        self._timeout = orchestrator.timeout if limit is None else limit
-        self.expires_at = deadlines.now() + self._timeout
-        deadlines.add(self)
-        reply.disconnected = self.caller_gone
 
     def start(self, walk: Walk[Any]) -> None:
         """Take the first step."""
@@ -295,54 +188,12 @@ class Run:
             log.exception("a request failed before the first answer")
             self.refuse(500, "internal error")
 
-    def relay(self, step: Step, upload: Upload | None) -> None:
-        """Take the only step that there is, body and answer as they come.
-
-        Args:
-            step: the step.
-            upload: the body of the request, None when all of it is here.
-        """
-        self.relays = True
-        self.upload = upload
-        self.start(ask(step, self.message))
-
-    # An answer that is handed on as it comes.
-
-    def begin(self, node: str, exchange: Exchange, response: Response) -> None:
-        """Answer with what has arrived of a component's answer."""
-        reply = self._reply
-        self.status = response.status
-        further = [(PUID, self.puid), NO_SNIFFING]
-        if not 200 <= response.status < 300:
-            further.append((FAILED_NODE, node.encode()))
-        reply.begin(response.status, [*relayed(response.headers), *further], response.length)
-        reply.resumed = exchange.resume
-        self.hand_on(exchange, response.body)
-
-    def hand_on(self, exchange: Exchange, data: bytes) -> None:
-        """Answer with the next piece."""
-        self._reply.write(data)
-        if self._reply.paused:
-            exchange.pause()
-
-    def end(self, now: float) -> None:
-        """The answer is complete."""
-        self._settle(self.status, now)
-        self._reply.end()
-
-    def forwarded(self) -> bytes:
-        """The lines of headers that every component is sent."""
-        if not self._shrinks:
-            return self._lines
-        left = max(1, round((self.expires_at - self.orchestrator.deadlines.now()) * 1000))
-        return b"%b%b: %d\r\n" % (self._lines, EXPECTED_TIMEOUT, left)
-
     def take(self, step: Step, sent: Message, response: Response, now: float) -> Message | None:
         """Take a component's answer; None when it ends the run."""
         self._reserved += response.reserved
         message = Message(response.body, relayed(response.headers), response.status)
         if not 200 <= response.status < 300:
-            self._end(message, now, (FAILED_NODE, step.node.encode()))
+            self.end(message.status, message.headers, message.body, now, (FAILED_NODE, step.node.encode()))
             return None
         if self.orchestrator.merges_meta:
             try:
@@ -363,41 +214,16 @@ class Run:
             message = self.message
         if self.orchestrator.merges_meta:
             message = self.orchestrator.finish(message, self._answers, self.puid, self.routing)
-        self._end(message, now)
+        self.end(message.status, message.headers, message.body, now)
 
-    # What ends it before its time.
-
-    def fail(self, node: str, status: int, info: str) -> None:
-        """Answer that a node has failed."""
-        if self.over:
-            return
-        body = self.orchestrator.dialect.error_body(status, f"node {node!r}: {info}")
-        failed_node = (FAILED_NODE, node.encode())
-        further = (failed_node, RETRY_SOON) if status == 503 else (failed_node,)
-        self._end(Message(body, [JSON], status), perf_counter(), *further)
-
-    def refuse(self, status: int, info: str) -> None:
-        """Answer that the caller's message cannot be used."""
-        body = self.orchestrator.dialect.error_body(status, info)
-        self._end(Message(body, [JSON], status), perf_counter())
-
-    def expire(self) -> None:
-        """It has taken too long."""
+    def _slowest(self) -> str:
         longest = min(self.calling, key=lambda branch: branch.called_at)
         assert longest.endpoint is not None
-        # The part in parentheses is what the reference implementation says, which clients look for.
-        info = f"no answer within {self._timeout:g} s (Client.Timeout exceeded while awaiting headers)"
-        self._cancel_calls(500)
-        self.fail(longest.endpoint.node, 500, info)
-
-    def caller_gone(self) -> None:
-        """Nobody waits for the answer any more."""
-        self._settle(CALLER_GONE, perf_counter())
-
-    # The end.
+        return longest.endpoint.node
 
     def _cancel_calls(self, code: int) -> None:
-        """Stop what is under way, and count it."""
+        if not self.calling:
+            return
         now = perf_counter()
         while self.calling:
             branch = self.calling.pop()
@@ -405,25 +231,4 @@ class Run:
             assert endpoint is not None
             assert exchange is not None
             branch.exchange = None
-            endpoint.cancel(exchange)
-            endpoint.calls.observe(code, now - branch.called_at)
-
-    def _end(self, message: Message, now: float, *further: Header) -> None:
-        if self.over:
-            return
-        self._settle(message.status, now)
-        if self._reply.begun:
-            self._reply.cut_off()
-            return
-        self._reply.send(message.status, [*message.headers, (PUID, self.puid), NO_SNIFFING, *further], message.body)
-
-    def _settle(self, status: int, now: float) -> None:
-        """Count the request and let go of everything that it holds."""
-        self.over = True
-        if self.calling:
-            self._cancel_calls(CALLER_GONE)
-        orchestrator = self.orchestrator
-        self._counter.observe(status, now - self._started_at)
-        orchestrator.deadlines.remove(self)
-        orchestrator.budget.give_back(self._reserved)
-        self._reply.disconnected = self._reply.resumed = None
+            stop_call(endpoint, exchange, code, now - branch.called_at)

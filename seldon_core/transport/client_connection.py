@@ -15,6 +15,7 @@ from seldon_core.transport.exchange import (
     Response,
     StreamReceiver,
 )
+from seldon_core.transport.heads import END, KnownResponse, remember
 from seldon_core.transport.limits import UNCOUNTED_BODY
 
 if TYPE_CHECKING:
@@ -160,16 +161,29 @@ class ClientConnection(asyncio.Protocol):
             self._finish(keep=False)
 
     def data_received(self, data: bytes) -> None:
-        if self._exchange is None:
+        exchange = self._exchange
+        if exchange is None:
             self._pool.forget(self)
             self._transport.abort()  # nobody asked
             return
+        fresh = self._response is None and not self._head_fed
+        if fresh:
+            end = data.find(END) + 4
+            known = self._pool.known.get(data[:end])
+            if known is not None and known.length == len(data) - end:
+                self._response = Response(known.status, known.headers, data[end:])
+                self._response.known = known
+                self._complete = True
+                self._finish(keep=True)
+                return
         self._large = len(data) > self._pool.limits.head_bytes
         try:
             self._parser.feed_data(data)
             if self._stream is not None:
                 self._pass_on(self._stream)
             if self._complete:
+                if fresh and self._keep_alive:
+                    self._learn(data, end)
                 self._finish(keep=self._keep_alive)
             else:
                 self._watch(len(data))
@@ -203,7 +217,7 @@ class ClientConnection(asyncio.Protocol):
             self._check_head(sum(len(name) + len(value) + 4 for name, value in headers))
         status = self._parser.get_status_code()
         if status >= 200:
-            self._response = Response(status, headers)
+            self._response = Response(status, tuple(headers))
         elif status == 101:
             raise BadAnswerError("the answer switches to another protocol")
 
@@ -229,6 +243,15 @@ class ClientConnection(asyncio.Protocol):
         self._keep_alive = self._parser.should_keep_alive()
 
     # What happens seldom.
+
+    def _learn(self, data: bytes, end: int) -> None:
+        """Remember the head of the answer that `data` is, if nothing stands before its head, which ends at `end`."""
+        response = self._response
+        assert response is not None
+        length = len(data) - end
+        if response.length == length <= UNCOUNTED_BODY and data.startswith(b"HTTP/1.1 %d" % response.status):
+            response.known = KnownResponse(response.status, response.headers, length)
+            remember(self._pool.known, data[:end], response.known)
 
     def _watch(self, received: int) -> None:
         """Check what has arrived of an answer that is not complete yet."""

@@ -12,6 +12,8 @@ What can go wrong with an exchange:
 import asyncio
 from typing import Protocol
 
+from seldon_core.transport.heads import KnownResponse
+
 
 class ExchangeError(Exception):
     """An exchange failed; the text says how, in the words that the caller may be shown."""
@@ -41,15 +43,17 @@ class Response:
         headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing; what has arrived of it, where it comes in pieces.
         reserved: what the body takes of the pool's budget; whoever receives the response gives it back.
+        known: what is kept of the head for the next answer that has the same one; None when nothing is.
     """
 
-    __slots__ = ("body", "headers", "reserved", "status")
+    __slots__ = ("body", "headers", "known", "reserved", "status")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def __init__(self, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b"") -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.reserved = 0
+        self.known: KnownResponse | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header called `name` (given in lower case), None when there is none."""

@@ -17,6 +17,7 @@ from seldon_core.transport.exchange import (
     UnreachableError,
     Upload,
 )
+from seldon_core.transport.heads import KnownResponse
 from seldon_core.transport.limits import Budget, Limits
 
 __all__ = [
@@ -49,6 +50,7 @@ class Pool:
         budget: bytes of bodies in memory; share one between servers and clients of a process.
         in_flight: number of exchanges that are not settled.
         connections: those that are open.
+        known: heads of answers that were parsed before.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Pool:
         self.limits = limits or Limits()
         self.budget = budget or Budget()
         self.in_flight = 0
+        self.known: dict[bytes, KnownResponse] = {}
         self.connections: set[ClientConnection] = set()
         self._max_in_flight = max_in_flight
         self._connect_seconds = connect_seconds
@@ -79,7 +82,6 @@ class Pool:
         head: bytes,
         body: bytes,
         receiver: Receiver,
-        *,
         repeatable: bool = True,
         stream: StreamReceiver | None = None,
     ) -> Exchange:

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
+from seldon_core.transport.heads import KnownRequest
 from seldon_core.transport.limits import Budget, Limits
 from seldon_core.transport.messages import Handler, Headers, Reply, Request, Upload, UploadReceiver
 from seldon_core.transport.server_connection import ServerConnection
@@ -36,6 +37,7 @@ class HTTPServer:
     Attributes:
         retiring: set it to answer `Connection: close` from now on while still accepting connections.
         budget: bytes of bodies in memory; share one between servers and clients of a process.
+        known: heads of requests that were parsed before.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class HTTPServer:
         self.budget = budget or Budget()
         self.render_error = render_error
         self.early = early
+        self.known: dict[bytes, KnownRequest] = {}
         self.retiring = False
         self.draining = False
         self.connections: set[ServerConnection] = set()

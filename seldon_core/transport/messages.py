@@ -5,6 +5,8 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import unquote
 
+from seldon_core.transport.heads import KnownRequest
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -24,12 +26,25 @@ class Request:
         query: what follows the question mark, as sent.
         headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing; empty when there is an upload.
+        known: what is kept of the head for the next request that has the same one; None when nothing is.
         upload: where the body comes from, when the handler is called before all of it has arrived.
     """
 
-    __slots__ = ("body", "headers", "http10", "keep_alive", "method", "path", "query", "reserved", "target", "upload")
+    __slots__ = (
+        "body",
+        "headers",
+        "http10",
+        "keep_alive",
+        "known",
+        "method",
+        "path",
+        "query",
+        "reserved",
+        "target",
+        "upload",
+    )
 
-    def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], http10: bool) -> None:
+    def __init__(self, method: str, target: bytes, headers: tuple[tuple[bytes, bytes], ...], http10: bool) -> None:
         self.target = target
         if not target.startswith(b"/"):
             target = _origin_form(target)
@@ -43,10 +58,31 @@ class Request:
         self.keep_alive = False
         self.body = b""
         self.reserved = 0
+        self.known: KnownRequest | None = None
         self.upload: Upload | None = None
+
+    @classmethod
+    def again(cls, known: KnownRequest, body: bytes) -> "Request":
+        """A request whose head was seen before."""
+        request = cls.__new__(cls)
+        request.method = known.method
+        request.target = known.target
+        request.path = known.path
+        request.query = known.query
+        request.headers = known.headers
+        request.http10 = known.http10
+        request.keep_alive = True
+        request.body = body
+        request.reserved = 0
+        request.known = known
+        request.upload = None
+        return request
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header called `name` (given in lower case), None when there is none."""
+        known = self.known
+        if known is not None and name not in known.names and known.headers is self.headers:
+            return None
         for key, value in self.headers:
             if key == name:
                 return value

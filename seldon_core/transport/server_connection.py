@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
+from seldon_core.transport.heads import END, KnownRequest, remember
 from seldon_core.transport.limits import UNCOUNTED_BODY
 from seldon_core.transport.messages import STATUS_LINES, Reply, Request, Upload
 from seldon_core.transport.server_answers import JOIN_UP_TO, Answers
@@ -43,6 +44,7 @@ class ServerConnection(Answers):
 
     __slots__ = (
         "_body",
+        "_fresh",
         "_handing_over",
         "_head_fed",
         "_headers",
@@ -64,6 +66,7 @@ class ServerConnection(Answers):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         # The message that is arriving.
+        self._fresh = True  # no byte of one has arrived
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._request: Request | None = None  # once its head is complete
@@ -106,6 +109,13 @@ class ServerConnection(Answers):
     def data_received(self, data: bytes) -> None:
         if self._last:
             return
+        fresh = self._fresh and self._reply is None and not self.write_paused
+        if fresh:
+            end = data.find(END) + 4
+            known = self._server.known.get(data[:end])
+            if known is not None and known.length == len(data) - end:
+                self._handle(Request.again(known, data[end:]))
+                return
         self._large = len(data) > self._server.limits.head_bytes
         try:
             self._parser.feed_data(data)
@@ -116,6 +126,8 @@ class ServerConnection(Answers):
         if self._upload is not None:
             self._pass_on(self._upload)
         if self._queue and self._reply is None:
+            if fresh and self._fresh:
+                self._learn(data, end)
             self._hand_over()
         if (self._target or self._request is not None) and not self._last:
             self._watch(len(data))
@@ -144,6 +156,9 @@ class ServerConnection(Answers):
 
     # The parser calls these.
 
+    def on_message_begin(self) -> None:
+        self._fresh = False
+
     def on_url(self, url: bytes) -> None:
         self._target += url
 
@@ -162,7 +177,7 @@ class ServerConnection(Answers):
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise _Refusal(505, f"HTTP/{version} is not served here, HTTP/1.1 is")
-        self._request = Request(parser.get_method().decode(), self._target, headers, version == "1.0")
+        self._request = Request(parser.get_method().decode(), self._target, tuple(headers), version == "1.0")
         self._target = b""
         self._headers = []  # trailers land here and are dropped
         self._head_fed = 0
@@ -199,6 +214,7 @@ class ServerConnection(Answers):
         else:
             self._last = True
         self._request = None
+        self._fresh = True
         self._watched = False
         if request.upload is None:
             self._queue.append(request)
@@ -206,6 +222,20 @@ class ServerConnection(Answers):
             request.upload.arrived = True
 
     # What happens seldom.
+
+    def _learn(self, data: bytes, end: int) -> None:
+        """Remember the head of the request that `data` is, if it is just one, whose head ends at `end`."""
+        request = self._queue[0]
+        if not isinstance(request, Request) or not request.keep_alive or len(self._queue) > 1:
+            return
+        length = len(data) - end
+        declared = request.header(b"content-length")
+        if length > UNCOUNTED_BODY or length != int(declared or 0):
+            return
+        request.known = KnownRequest(
+            request.method, request.target, request.path, request.query, request.headers, request.http10, length
+        )
+        remember(self._server.known, data[:end], request.known)
 
     def _ignore_upgrade(self, data: bytes, offset: int) -> None:
         """Read a request that asks for another protocol as the HTTP/1.1 request that it also is.
@@ -385,18 +415,21 @@ class ServerConnection(Answers):
             if isinstance(request, _Refusal):
                 self._refuse(request)
                 break
-            self._current = request
-            reply = self._reply = Reply(self)
-            try:
-                self._server.handler(request, reply)
-            except Exception:  # whatever a handler does, its caller gets an answer
-                log.exception("the handler of %s %s failed", request.method, request.path)
-                self._answer_for_handler(reply)
+            self._handle(request)
         self._handing_over = False
         if self._read_paused and self._reply is None and not self.write_paused:
             self._resume_reading()
             if self._request is not None and not self._last:
                 self._watch(0)
+
+    def _handle(self, request: Request) -> None:
+        self._current = request
+        reply = self._reply = Reply(self)
+        try:
+            self._server.handler(request, reply)
+        except Exception:  # whatever a handler does, its caller gets an answer
+            log.exception("the handler of %s %s failed", request.method, request.path)
+            self._answer_for_handler(reply)
 
     def _answer_for_handler(self, reply: Reply | None) -> None:
         """Answer a request whose handler failed, as far as it is not answered."""

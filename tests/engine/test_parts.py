@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from seldon_core.engine.deadlines import Deadlines
-from seldon_core.engine.headers import relayed, split_request
+from seldon_core.engine.headers import Split, header_lines, relayed, split_request
 from seldon_core.engine.metrics import split_image
 from seldon_core.engine.puid import BLOCK, puids
 from tests.http_peers import until
@@ -77,7 +77,8 @@ async def test_what_takes_too_long_ends_and_what_is_over_does_not() -> None:
 def test_headers_of_a_request_are_split(
     headers: list[tuple[bytes, bytes]], of_body: list[tuple[bytes, bytes]], lines: bytes, puid: bytes
 ) -> None:
-    assert split_request(headers, decodable=False) == (of_body, lines, puid, None)
+    split = split_request(headers, decodable=False)
+    assert split == Split(of_body, header_lines(of_body), lines, puid, None)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +86,12 @@ def test_headers_of_a_request_are_split(
 )
 def test_the_time_for_which_the_caller_waits_is_read(sent: bytes, seconds: float | None) -> None:
     headers = [(b"x-envoy-expected-rq-timeout-ms", sent)]
-    assert split_request(headers, decodable=False) == ([], b"", b"", seconds)
+    assert split_request(headers, decodable=False) == Split([], b"", b"", b"", seconds)
 
 
 def test_components_are_not_offered_to_compress_what_must_be_looked_into() -> None:
     headers = [(b"accept-encoding", b"gzip"), (b"accept", b"*/*")]
-    assert split_request(headers, decodable=True) == ([], b"accept: */*\r\n", b"", None)
+    assert split_request(headers, decodable=True).forwarded == b"accept: */*\r\n"
 
 
 def test_the_caller_sees_what_concerns_it() -> None:

@@ -1,13 +1,16 @@
 """However TCP cuts a stream into pieces, the outcome is the same."""
 
 import asyncio
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seldon_core.transport import heads
 from seldon_core.transport.client_connection import ClientConnection
 from seldon_core.transport.http_client import Exchange, ExchangeError, Pool, Response
 from seldon_core.transport.http_server import HTTPServer, Reply, Request
@@ -48,7 +51,7 @@ def echo(request: Request, reply: Reply) -> None:
     reply.send(200, (), summary + request.body)
 
 
-def served(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
+def served(pieces: Iterable[bytes]) -> tuple[bytes, bool]:
     """Everything that a server writes when it is given these pieces."""
 
     async def serve() -> tuple[bytes, bool]:
@@ -143,6 +146,31 @@ def test_answers_may_be_cut_anywhere(whole: bytes) -> None:
     assert isinstance(expected, tuple)
     for pieces in [*halves(whole), single_bytes(whole)]:
         assert answered(pieces) == expected
+
+
+OFTEN = [
+    b"POST /a%20b?c HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+    b"POST /a%20b?c HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nworld",
+    b"POST /a HTTP/1.1\r\nContent-Length: 8\r\n\r\n\r\n\r\n\r\n\r\n",
+    b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nworld\r\n0\r\n\r\n",
+    b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /b HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /b HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    b"POST /b HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+    b"\r\n\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(OFTEN), max_size=12), st.lists(st.integers(0, 700), max_size=4))
+def test_a_head_that_was_seen_before_means_what_it_meant(messages: list[bytes], cuts: list[int]) -> None:
+    """Whether requests come in pieces of one request each, or cut anywhere."""
+    whole = b"".join(messages)
+    places = [0, *sorted({*cuts, *(sum(map(len, messages[:count])) for count in range(1, len(messages)))}), len(whole)]
+    pieces = [whole[start:end] for start, end in itertools.pairwise(places) if start < end]
+    with patch.object(heads, "MAX_HEAD_BYTES", 0):
+        expected = served(pieces)
+    assert served(pieces) == expected
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=5))

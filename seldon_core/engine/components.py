@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from seldon_core.engine.graph import FEEDBACK, Step
 from seldon_core.engine.headers import Header
 from seldon_core.engine.metrics import ByCode
-from seldon_core.transport.http_client import Exchange, Pool, Receiver, StreamReceiver
+from seldon_core.transport.balancer import Peer
+from seldon_core.transport.http_client import Exchange, Receiver, StreamReceiver
 from seldon_core.transport.http_server import Upload
 
 
@@ -47,7 +48,7 @@ class Endpoint:
 
     __slots__ = ("_pool", "_repeatable", "_rest", "_start", "calls", "node")
 
-    def __init__(self, step: Step, pool: Pool, calls: ByCode, path: str) -> None:
+    def __init__(self, step: Step, pool: Peer, calls: ByCode, path: str) -> None:
         self.node = step.node
         self.calls = calls
         self._pool = pool

@@ -13,7 +13,8 @@ from seldon_core.engine.headers import FAILED_NODE, relayed, split_request
 from seldon_core.engine.metadata import graph_metadata
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import loads
-from seldon_core.transport.http_client import ExchangeError, Pool, Response
+from seldon_core.transport.balancer import Peer
+from seldon_core.transport.http_client import ExchangeError, Response
 from seldon_core.transport.http_server import Reply, Request
 
 JSON = (b"content-type", b"application/json")
@@ -46,7 +47,7 @@ class Queries:
         self,
         name: str,
         root: Node,
-        pools: Mapping[tuple[str, int], Pool],
+        pools: Mapping[tuple[str, int], Peer],
         dialect: SeldonDialect,
         timeout: float,
     ) -> None:

@@ -23,7 +23,7 @@ from seldon_core.engine.readiness import AcceptsRequests, Readiness, reports_hea
 from seldon_core.engine.rest import ReadinessHandler, Router, engine_routes, metrics_handler
 from seldon_core.engine.routes import Handlers, protocol_routes
 from seldon_core.telemetry.shared import SharedNumbers
-from seldon_core.transport.http_client import Pool
+from seldon_core.transport.balancer import peer_of
 from seldon_core.transport.http_server import HTTPServer
 from seldon_core.transport.limits import Budget, Limits
 
@@ -70,7 +70,7 @@ class Service:
         dialect = DIALECTS[flags.protocol](shows_routing=flags.routing_injection)
         limits = Limits(body_bytes=predictor.body_bytes)
         addresses = {(step.host, step.port) for step in steps}
-        self._pools = {address: Pool(*address, limits=limits, budget=self._budget) for address in addresses}
+        self._pools = {address: peer_of(*address, limits=limits, budget=self._budget) for address in addresses}
         check = reports_health if flags.full_health_checks else AcceptsRequests()
         self._readiness = Readiness(steps, check)
         orchestrator = self._orchestrator = Orchestrator(

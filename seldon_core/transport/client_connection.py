@@ -40,6 +40,7 @@ class ClientConnection(asyncio.Protocol):
     Attributes:
         served: number of exchanges that it has carried to their end.
         idle_seconds: how long it may wait for the next one.
+        retires_at: the time, on the loop's clock, after which it is closed at the end of an exchange.
         idle_until: the time, on the loop's clock, after which it is not used again.
     """
 
@@ -62,6 +63,7 @@ class ClientConnection(asyncio.Protocol):
         "_transport",
         "idle_seconds",
         "idle_until",
+        "retires_at",
         "served",
     )
 
@@ -85,6 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self.served = 0
         self.idle_seconds = IDLE_SECONDS
         self.idle_until = 0.0
+        self.retires_at = float("inf")
 
     def send(self, exchange: Exchange) -> None:
         """Carry `exchange`; the connection must be free."""
@@ -316,6 +319,8 @@ class ClientConnection(asyncio.Protocol):
         stream = self._stream
         if not self._complete and stream is None:
             response.body = bytes(self._body)  # ended by the connection
+        if self._pool.failures:
+            self._pool.failures = 0
         response.reserved, self._reserved = self._reserved, 0
         self._exchange = exchange.connection = self._response = self._stream = None
         self._body = b""
@@ -359,6 +364,8 @@ class ClientConnection(asyncio.Protocol):
         self._reserved = 0
         self._pool.forget(self)
         self._transport.abort()
+        if self._pool.balancer is not None and exchange.receiver is not None:
+            self._pool.balancer.failed(self._pool, error)
         receiver = self._pool.settle(exchange)
         if receiver is not None:
             receiver.failed(error)

@@ -122,6 +122,13 @@ class Connection(Protocol):
         """Go on taking it."""
 
 
+class Canceller(Protocol):
+    """What an exchange needs of the pool that sends it."""
+
+    def cancel(self, exchange: "Exchange") -> None:
+        """End it at once."""
+
+
 class Exchange:
     """A request on its way.
 
@@ -134,9 +141,22 @@ class Exchange:
         upload: the rest of the request, where it follows in pieces.
         connection: what carries it, None while there is no connection.
         opening: the task that opens a connection for it.
+        pool: the pool that sends it.
+        tried: the pools that could not.
     """
 
-    __slots__ = ("body", "connection", "head", "opening", "receiver", "repeatable", "stream", "upload")
+    __slots__ = (
+        "body",
+        "connection",
+        "head",
+        "opening",
+        "pool",
+        "receiver",
+        "repeatable",
+        "stream",
+        "tried",
+        "upload",
+    )
 
     def __init__(
         self,
@@ -152,6 +172,8 @@ class Exchange:
         self.repeatable = repeatable
         self.stream = stream
         self.upload: Upload | None = None
+        self.pool: Canceller | None = None
+        self.tried: tuple[object, ...] = ()
         self.connection: Connection | None = None
         self.opening: asyncio.Task[None] | None = None
 

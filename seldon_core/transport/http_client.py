@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Protocol
 
 from seldon_core.transport.client_connection import ClientConnection
 from seldon_core.transport.exchange import (
@@ -38,6 +39,16 @@ CONNECT_SECONDS = 10.0
 SWEEP_SECONDS = 0.5
 
 
+class Failover(Protocol):
+    """What a pool tells whoever chooses among several."""
+
+    def failed(self, pool: "Pool", error: ExchangeError) -> None:
+        """The peer could not be reached, or has not answered as it should."""
+
+    def take_over(self, pool: "Pool", exchange: Exchange) -> bool:
+        """Send elsewhere what could not be sent; False when that is not possible."""
+
+
 class Pool:
     """The connections to one peer.
 
@@ -51,6 +62,8 @@ class Pool:
         in_flight: number of exchanges that are not settled.
         connections: those that are open.
         known: heads of answers that were parsed before.
+        failures: number of failures since the last answer, where a balancer keeps count.
+        aside_until: the time, on the loop's clock, until which a balancer leaves this peer alone.
     """
 
     def __init__(
@@ -62,7 +75,20 @@ class Pool:
         budget: Budget | None = None,
         max_in_flight: int = 1024,
         connect_seconds: float = CONNECT_SECONDS,
+        connection_seconds: float = float("inf"),
+        balancer: "Failover | None" = None,
     ) -> None:
+        """Make a pool, inside the event loop that it is to run on.
+
+        Args:
+            host, port: the peer.
+            limits: sizes of an answer.
+            budget: bytes of bodies in memory.
+            max_in_flight: how many exchanges may be under way.
+            connect_seconds: how long opening a connection may take.
+            connection_seconds: how long a connection is used.
+            balancer: is told of failures, and may send elsewhere what could not be sent here.
+        """
         self.host = host
         self.port = port
         self.limits = limits or Limits()
@@ -72,6 +98,10 @@ class Pool:
         self.connections: set[ClientConnection] = set()
         self._max_in_flight = max_in_flight
         self._connect_seconds = connect_seconds
+        self._connection_seconds = connection_seconds
+        self.balancer = balancer
+        self.failures = 0
+        self.aside_until = 0.0
         self._loop = asyncio.get_running_loop()
         self._idle: list[ClientConnection] = []
         self._opening: set[asyncio.Task[None]] = set()
@@ -105,6 +135,7 @@ class Pool:
             raise self._overload()
         self.in_flight += 1
         exchange = Exchange(head, body, receiver, repeatable, stream)
+        exchange.pool = self
         self._start(exchange)
         return exchange
 
@@ -133,6 +164,7 @@ class Pool:
             raise self._overload()
         self.in_flight += 1
         exchange = Exchange(head, b"", receiver, repeatable, receiver)
+        exchange.pool = self
         exchange.upload = Upload(exchange, sender, chunked=chunked)
         self._start(exchange)
         return exchange
@@ -159,6 +191,12 @@ class Pool:
         elif exchange.opening is not None:
             exchange.opening.cancel()
 
+    def adopt(self, exchange: Exchange) -> None:
+        """Carry an exchange that another pool could not send."""
+        self.in_flight += 1
+        exchange.pool = self
+        self._start(exchange)
+
     def close(self) -> None:
         """Close the idle connections; those in use close with the end of their exchange."""
         self._max_in_flight = 0
@@ -179,10 +217,11 @@ class Pool:
 
     def release(self, connection: ClientConnection) -> None:
         """Keep a connection that is free again."""
-        if not self._max_in_flight:
+        now = self._loop.time()
+        if not self._max_in_flight or now >= connection.retires_at:
             connection.close()
             return
-        connection.idle_until = self._loop.time() + connection.idle_seconds
+        connection.idle_until = now + connection.idle_seconds
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -217,8 +256,14 @@ class Pool:
             error = UnreachableError(f"cannot connect to {peer}: {why}")
         else:
             exchange.opening = None
+            connection.retires_at = self._loop.time() + self._connection_seconds
             connection.send(exchange)
             return
+        if self.balancer is not None:
+            self.balancer.failed(self, error)
+            if exchange.receiver is not None and self.balancer.take_over(self, exchange):
+                self.in_flight -= 1
+                return
         receiver = self.settle(exchange)
         if receiver is not None:
             receiver.failed(error)

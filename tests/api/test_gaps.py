@@ -132,6 +132,23 @@ WHERE = {
             [f"{P0}.graph.parameters[0].value"],
             id="4-parameter",
         ),
+        pytest.param(with_node(methods=["PREDICT"]), [f"{P0}.graph.methods[0]"], id="4-method"),
+        pytest.param(with_node(type="SERVER"), [f"{P0}.graph.type"], id="4-type"),
+        pytest.param(with_node(endpoint={"type": "HTTP"}), [f"{P0}.graph.endpoint.type"], id="4-endpoint"),
+        pytest.param(
+            with_node(parameters=[{"name": "n", "value": "2", "type": "NUMBER"}]),
+            [f"{P0}.graph.parameters[0].type"],
+            id="4-type-of-a-parameter",
+        ),
+        *[
+            pytest.param(with_node(logger=logger), [f"{P0}.graph.logger.{field}"], id=f"4-logger-{name}")
+            for name, field, logger in (
+                ("mode", "mode", {"mode": "some"}),
+                ("without-mode", "mode", {"url": "http://broker"}),
+                ("url", "url", {"mode": "all", "url": "broker:80/path"}),
+            )
+        ],
+        pytest.param(sdep(predictor(explainer={"type": "Guess"})), [f"{P0}.explainer.type"], id="4-explainer"),
         pytest.param(
             sdep(predictor(explainer={"type": "AnchorTabular", "initParameters": "threshold=1"}), protocol="v2"),
             [f"{P0}.explainer.initParameters"],

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import time
 import uuid
@@ -102,6 +103,11 @@ class Store:
         assert status == 200, answer
         found: Object = answer
         return found
+
+    def remove(self, name: str) -> bool:
+        """Delete it; False, so that a condition that is waited for goes on to be waited for."""
+        self.call("DELETE", self.url(name))
+        return False
 
     def set_status(self, name: str, status: Object) -> None:
         body = {**self.get(name), "status": status}
@@ -245,6 +251,21 @@ def at_levels(graph: Object, levels: int) -> Object:
             lambda spec: spec["predictors"][0]["graph"].update(type="model"), "spec.predictors[0].graph.type", id="type"
         ),
         pytest.param(
+            lambda spec: spec["predictors"][0]["graph"].update(logger={"mode": "some"}),
+            "spec.predictors[0].graph.logger.mode",
+            id="logger-mode",
+        ),
+        pytest.param(
+            lambda spec: spec["predictors"][0].update(explainer={"type": "Guess"}),
+            "spec.predictors[0].explainer.type",
+            id="explainer-type",
+        ),
+        pytest.param(
+            lambda spec: spec["predictors"][0]["componentSpecs"][0].update(hpaSpec={"minReplicas": 1}),
+            "spec.predictors[0].componentSpecs[0].hpaSpec.maxReplicas",
+            id="hpa-without-maximum",
+        ),
+        pytest.param(
             lambda spec: at_levels(spec["predictors"][0]["graph"], GRAPH_LEVELS).update(type="model"),
             "spec.predictors[0].graph" + ".children[0]" * GRAPH_LEVELS + ".type",
             id="type-of-the-deepest-level",
@@ -258,6 +279,131 @@ def test_what_the_schema_alone_refuses(
     status, answer = store.create(example, "v1alpha2")
     assert status == 422
     assert path in [cause["field"] for cause in answer["details"]["causes"]]
+
+
+def with_predictors(spec: Object, *changes: Object) -> None:
+    """Give a spec a predictor for each of the changes."""
+    first = spec["predictors"][0]
+    spec["predictors"] = [{**copy.deepcopy(first), "name": f"p{at}", **change} for at, change in enumerate(changes)]
+
+
+KAFKA_ENV = [{"name": f"KAFKA_{name}", "value": "x"} for name in ("BROKER", "INPUT_TOPIC", "OUTPUT_TOPIC")]
+CHILDREN = {"name": "a", "children": [{"name": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param([{"traffic": 50}, {"traffic": 30}], "weights of the non-shadow predictors", id="80-percent"),
+        pytest.param([{"traffic": 50}, {}], "weights of the non-shadow predictors", id="one-without-weight"),
+        pytest.param([{"traffic": 50}], "has all the traffic", id="half-of-the-only-one"),
+        pytest.param([{"traffic": 50}, {"shadow": True}], "has all the traffic", id="half-beside-a-shadow"),
+        pytest.param([{"shadow": True}], "a shadow needs a predictor", id="only-a-shadow"),
+        pytest.param([{}, {"shadow": True}, {"shadow": True}], "one shadow only", id="two-shadows"),
+        pytest.param(
+            [{"annotations": {"seldon.io/no-engine": "true"}, "graph": CHILDREN}], "graph of one node", id="no-engine"
+        ),
+    ],
+)
+def test_what_the_rules_in_the_crd_refuse(store: Store, example: Object, changes: list[Object], message: str) -> None:
+    """Where no webhook is asked."""
+    with_predictors(example["spec"], *changes)
+    status, answer = store.create(example)
+    assert status == 422
+    assert message in answer["message"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([{}, {}], id="split-evenly"),
+        pytest.param([{"traffic": 100}], id="all-of-the-only-one"),
+        pytest.param([{"traffic": 60}, {"traffic": 40}, {"shadow": True, "traffic": 10}], id="shadow"),
+        pytest.param([{"annotations": {"seldon.io/no-engine": "false"}, "graph": CHILDREN}], id="engine"),
+        pytest.param([{"annotations": {"a": "b"}, "graph": CHILDREN}], id="annotations"),
+        pytest.param([{"traffic": 1} for _ in range(100)], id="a-hundred-predictors"),
+    ],
+)
+def test_what_the_rules_in_the_crd_admit(store: Store, example: Object, changes: list[Object]) -> None:
+    with_predictors(example["spec"], *changes)
+    status, answer = store.create(example)
+    assert status == 201, answer
+
+
+def test_kafka_needs_its_variables_without_a_webhook_too(store: Store, example: Object) -> None:
+    example["spec"]["serverType"] = "kafka"
+    status, answer = store.create(example)
+    assert status == 422
+    assert "KAFKA_BROKER" in answer["message"]
+    example["spec"]["predictors"][0]["svcOrchSpec"] = {"env": KAFKA_ENV}
+    assert store.create(example)[0] == 201
+
+
+@pytest.fixture
+def outdated(control_plane: ControlPlane, established: Object, store: Store, example: Object) -> Object:
+    """What was stored before the schema became as strict as it is: wrong in one predictor, and in the weights."""
+    call = control_plane.access.call
+    strict = yaml.safe_load(CRD_FILE.read_text())
+    loose = copy.deepcopy(strict)
+    for version in loose["spec"]["versions"]:
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        del spec["x-kubernetes-validations"]
+        del spec["properties"]["predictors"]["items"]["properties"]["graph"]["properties"]["type"]["enum"]
+    obj = copy.deepcopy(example)
+    with_predictors(obj["spec"], {"traffic": 50}, {"traffic": 30})
+    obj["spec"]["predictors"][0]["graph"]["type"] = "model"
+    apply = f"{CRD_URL}?fieldManager=kubectl&force=true"
+    assert call("PATCH", apply, loose)[0] == 200
+    wait_for(lambda: store.create(obj)[0] == 201)
+    assert call("PATCH", apply, strict)[0] == 200
+    obj["metadata"]["name"] = "another"
+    wait_for(lambda: store.create(obj)[0] == 422 or store.remove("another"))
+    return store.get("seldon-model")
+
+
+def test_an_old_error_holds_up_no_edit_elsewhere_no_scaling_and_no_deletion(
+    kubectl: Kubectl, store: Store, outdated: Object, namespace: str
+) -> None:
+    def edit(*operations: Object) -> int:
+        patch = json.dumps([{"op": "replace", **operation} for operation in operations])
+        return kubectl("-n", namespace, "patch", "sdep/seldon-model", "--type=json", "-p", patch).returncode
+
+    assert edit({"path": "/spec/predictors/1/graph/type", "value": "MODEL"}) == 0
+    swapped = list(reversed(store.get("seldon-model")["spec"]["predictors"]))
+    assert edit({"path": "/spec/predictors", "value": swapped}) == 0
+    assert kubectl("-n", namespace, "scale", "sdep/seldon-model", "--replicas=3").returncode == 0
+    assert store.get("seldon-model")["spec"]["replicas"] == 3
+    # What an edit makes wrong is refused.
+    assert edit({"path": "/spec/predictors/0/graph/type", "value": "models"}) == 1
+    assert edit({"path": "/spec/predictors/1/graph/type", "value": "models"}) == 1
+    # Nothing here finishes a foreground deletion: to remove the finalizer is the last update.
+    deleted = kubectl("-n", namespace, "delete", "sdep/seldon-model", "--cascade=foreground", "--wait=false")
+    assert deleted.returncode == 0
+    assert store.get("seldon-model")["metadata"]["finalizers"] == ["foregroundDeletion"]
+    assert edit({"path": "/metadata/finalizers", "value": []}) == 0
+    assert store.call("GET", store.url("seldon-model"))[0] == 404
+
+
+def test_weights_that_were_wrong_may_change_and_right_ones_stay_right(store: Store, outdated: Object) -> None:
+    changed = copy.deepcopy(outdated)
+    changed["spec"]["predictors"][0]["graph"]["type"] = "MODEL"
+    changed["spec"]["predictors"][0]["traffic"] = 60
+    assert store.call("PUT", store.url("seldon-model"), changed)[0] == 200
+    for traffic, status in ((70, 200), (50, 422)):
+        changed = store.get("seldon-model")
+        changed["spec"]["predictors"][0]["traffic"] = traffic
+        assert store.call("PUT", store.url("seldon-model"), changed)[0] == status
+
+
+@pytest.mark.parametrize("how", ["--server-side=false", "--server-side"])
+def test_the_crd_and_an_object_are_applied_in_both_ways(
+    kubectl: Kubectl, established: Object, store: Store, namespace: str, how: str
+) -> None:
+    force = ["--force-conflicts"] if how == "--server-side" else []
+    assert kubectl("apply", how, *force, "-f", str(CRD_FILE)).returncode == 0
+    first, again = (kubectl("-n", namespace, "apply", how, "-f", str(EXAMPLE)) for _ in range(2))
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert store.get("seldon-model")["metadata"]["generation"] == 1
 
 
 def test_scale_reads_and_writes_spec_replicas(kubectl: Kubectl, store: Store, example: Object, namespace: str) -> None:
@@ -299,10 +445,23 @@ def test_get_shows_the_state(kubectl: Kubectl, store: Store, example: Object, na
         assert row[:-1] == ["seldon-model", "Available", "True", "1", "2", "http://seldon-model-example"]
 
 
-def test_explain_describes_the_fields(kubectl: Kubectl, established: Object) -> None:
-    text = kubectl("explain", "sdep.spec.predictors.traffic").stdout
-    assert "Share of the requests, in percent" in text
-    assert "FIELD: traffic <integer>" in text
+@pytest.mark.parametrize(
+    ("field", "kind", "text"),
+    [
+        ("predictors.traffic", "integer", "Share of the requests, in percent"),
+        ("predictors.graph.logger.mode", "string", "What is sent."),
+        ("predictors.componentSpecs.hpaSpec.maxReplicas", "integer", "Greatest number of pods."),
+        ("predictors.componentSpecs.kedaSpec.triggers.metadata", "map\\[string\\]string", "Settings of the scaler."),
+        ("predictors.componentSpecs.pdbSpec.minAvailable", "Object", "Pods that must be available"),
+        ("predictors.explainer.initParameters", "string", "Parameters of the explainer as a JSON object"),
+        ("predictors.svcOrchSpec.env", "\\[\\]Object", "Environment, with the fields of a Kubernetes container."),
+        ("predictors.ssl.certSecretName", "string", "Secret with the certificate"),
+    ],
+)
+def test_explain_describes_the_fields(kubectl: Kubectl, established: Object, field: str, kind: str, text: str) -> None:
+    # The API server publishes a schema some time after it has taken it.
+    wait_for(lambda: text in kubectl("explain", f"sdep.spec.{field}").stdout)
+    assert re.search(f"FIELD: {field.rpartition('.')[2]} <{kind}>", kubectl("explain", f"sdep.spec.{field}").stdout)
 
 
 def test_predictors_are_merged_by_name(kubectl: Kubectl, store: Store, example: Object, namespace: str) -> None:

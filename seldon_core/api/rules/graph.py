@@ -10,11 +10,12 @@ from ..defaults import node_type
 from ..findings import ABSENT, Finding, short
 from ..graph import has_implementation, is_server
 from ..names import MAX_LENGTH
-from ..objects import as_list, as_text
+from ..objects import as_list, as_map, as_text
 from .names import check_label_name
 from .view import MAX_DEPTH, Object, Predictor
 
 _COMPARED_NAMES = 20
+_URL = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _PARAMETER_VALUES = {
     "INT": (re.compile(r"[+-]?[0-9]+"), "a whole number"),
@@ -58,6 +59,8 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
             yield from _check_what_it_does(node, where, predictor)
         if node.get("parameters"):
             yield from _check_parameters(node, where)
+        if node.get("logger"):
+            yield from _check_logger(node, where)
     yield from _check_engine_has_a_pod(predictor, known)
     if predictor.without_engine and len(predictor.nodes) > 1:
         path = f"{predictor.path}.annotations[{c.ANNOTATION_NO_ENGINE}]"
@@ -149,6 +152,13 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
         else:
             continue
         yield Finding(f"{where}.parameters[{index}].value", value, rule, remedy)
+
+
+def _check_logger(node: Object, where: str) -> Iterator[Finding]:
+    url = as_text(as_map(node["logger"]).get("url"))
+    if url and not _URL.fullmatch(url):
+        remedy = "write http://broker.example.com/path, for example, or leave url out"
+        yield Finding(f"{where}.logger.url", url, "must be the URL of a server", remedy)
 
 
 def _is_ratio(value: str) -> bool:

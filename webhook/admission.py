@@ -15,6 +15,7 @@ import msgspec
 from seldon_core.api import constants
 from seldon_core.api.defaults import stored_defaults
 from seldon_core.api.findings import ABSENT, Finding
+from seldon_core.api.installation import Installation
 from seldon_core.api.validate import validate
 from webhook.patch import Operation, diff
 
@@ -23,6 +24,7 @@ KIND = "AdmissionReview"
 
 # More findings than this help nobody; the rest is counted.
 SHOWN = 20
+_DEFAULT = Installation()
 
 
 class BadReview(ValueError):  # noqa: N818 - says what came in, not that we failed
@@ -138,25 +140,31 @@ def parse(body: bytes) -> Request:
     )
 
 
-def mutate(request: Request, *, graph: bool) -> Decision:
+def mutate(request: Request, *, graph: bool, installation: Installation = _DEFAULT) -> Decision:
     """Check the object as the user wrote it and fill in the defaults that are stored.
 
     Args:
         request: what is asked.
         graph: whether defaults are stored inside the predictors too.
+        installation: what the operator decides.
     """
     exempt = _exempt(request)
     if exempt is not None:
         return exempt
-    findings = validate(request.object, request.old_object)
+    findings = validate(request.object, request.old_object, installation)
     if any(finding.severity == "error" for finding in findings):
         return Decision(findings)
     return Decision(findings, diff(request.object, stored_defaults(request.object, graph=graph)))
 
 
-def check(request: Request) -> Decision:
-    """Check the object as it would be stored, after all mutating webhooks."""
-    return _exempt(request) or Decision(validate(request.object, request.old_object))
+def check(request: Request, *, installation: Installation = _DEFAULT) -> Decision:
+    """Check the object as it would be stored, after all mutating webhooks.
+
+    Args:
+        request: what is asked.
+        installation: what the operator decides.
+    """
+    return _exempt(request) or Decision(validate(request.object, request.old_object, installation))
 
 
 def _exempt(request: Request) -> Decision | None:

@@ -11,6 +11,7 @@ from functools import partial
 
 from aiohttp import web
 
+from seldon_core.api.installation import Installation
 from seldon_core.kube.client import Client
 from webhook import admission
 from webhook.app import Readiness, admission_app, status_app
@@ -40,12 +41,14 @@ class Settings:
         port: the port for the API server, with TLS.
         metrics_port: the port for probes and Prometheus, without.
         defaulting_graph: whether defaults are stored inside the predictors too.
+        installation: what of the operator's configuration the rules depend on.
     """
 
     place: Place
     port: int
     metrics_port: int
     defaulting_graph: bool
+    installation: Installation
 
 
 async def serve(settings: Settings) -> None:
@@ -64,8 +67,8 @@ async def serve(settings: Settings) -> None:
         trust = Trust(client, settings.place, context, metrics)
         readiness = Readiness(lambda: trust.problem)
         webhooks: dict[str, admission.Decide] = {
-            "/mutate": partial(admission.mutate, graph=settings.defaulting_graph),
-            "/validate": admission.check,
+            "/mutate": partial(admission.mutate, graph=settings.defaulting_graph, installation=settings.installation),
+            "/validate": partial(admission.check, installation=settings.installation),
         }
         async with (
             listening(status_app(readiness, metrics), settings.metrics_port, None),

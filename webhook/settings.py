@@ -5,6 +5,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from seldon_core.api.installation import Installation
+from seldon_core.kube.errors import ConfigurationError
+from seldon_core.plan import Config, ConfigError
+from seldon_core.plan.config import DEFAULT_ENGINE_IMAGE
 from webhook.server import Settings
 from webhook.trust import Place
 
@@ -26,6 +30,9 @@ once the certificate that it serves is trusted by both configurations.
   GET  /readyz                  200 once API servers trust this replica, else 503 and the reason
   GET  /metrics                 for Prometheus
                                 these three also on --metrics-port, without TLS
+
+What can be served is read from the variables that the controller reads too, such as PREDICTOR_SERVERS, KEDA_ENABLED
+and ISTIO_ENABLED; `python -m controller --help` lists them.
 
 The API server is found by $KUBECONFIG, else by the pod's service account, else by ~/.kube/config.
 SIGTERM ends it in order: no longer ready, serving on for a few seconds, finishing what is under way, exit code 0.
@@ -52,6 +59,7 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
         The settings and the log level.
 
     Raises:
+        ConfigurationError: variables of the operator's configuration cannot be used.
         SystemExit: with code 2 after a message on standard error, or with 0 after the help.
     """
     options = _Options("python -m webhook", _DESCRIPTION, environ)
@@ -86,7 +94,16 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
         validating_configuration=given.validating_configuration,
         given=given.certificates == "given",
     )
-    return Settings(place, given.port, given.metrics_port, given.defaulting_graph), given.log_level
+    settings = Settings(place, given.port, given.metrics_port, given.defaulting_graph, _installation(environ))
+    return settings, given.log_level
+
+
+def _installation(environ: Mapping[str, str]) -> Installation:
+    """Read what the rules depend on, from the variables that the controller reads too."""
+    try:
+        return Config.from_env({"EXECUTOR_CONTAINER_IMAGE_AND_VERSION": DEFAULT_ENGINE_IMAGE, **environ}).installation
+    except ConfigError as error:
+        raise ConfigurationError(f"the configuration cannot be used:\n{error}") from error
 
 
 def check_options(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:

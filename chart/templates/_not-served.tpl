@@ -9,7 +9,7 @@ one on each line. Call with (dict "defaults" (the tree in files/not-served.yaml)
 {{- $value := get $values $key -}}
 {{- $path := printf "%s%s" $prefix $key -}}
 {{- if or (not (hasKey $values $key)) (kindIs "invalid" $value) -}}
-{{- else if and (kindIs "map" $default) (kindIs "map" $value) (ne $key "predictor_servers") -}}
+{{- else if and (kindIs "map" $default) (kindIs "map" $value) -}}
 {{- include "seldon-core-operator.notServed" (dict "defaults" $default "values" $value "prefix" (printf "%s." $path)) -}}
 {{- else if ne (toJson $value) (toJson $default) -}}
 {{- $path }}

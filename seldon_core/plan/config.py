@@ -12,16 +12,6 @@ from seldon_core.api.installation import Installation
 from . import reading
 
 DEFAULT_ENGINE_IMAGE = f"docker.io/seldonio/seldon-core-engine:{__version__}"
-# Implementation -> protocol -> image of the prepackaged server.
-DEFAULT_SERVERS: Mapping[str, Mapping[str, str]] = {
-    "MLFLOW_SERVER": {"seldon": "seldonio/mlflowserver:1.18.2", "v2": "seldonio/mlserver:1.3.5-mlflow"},
-    "SKLEARN_SERVER": {"seldon": "seldonio/sklearnserver:1.18.2", "v2": "seldonio/mlserver:1.3.5-sklearn"},
-    "XGBOOST_SERVER": {"seldon": "seldonio/xgboostserver:1.18.2", "v2": "seldonio/mlserver:1.3.5-xgboost"},
-    "TENSORFLOW_SERVER": {"seldon": "seldonio/tfserving-proxy:1.18.2", "tensorflow": "tensorflow/serving:2.1.0"},
-    "TRITON_SERVER": {"v2": "nvcr.io/nvidia/tritonserver:21.08-py3"},
-    "HUGGINGFACE_SERVER": {"v2": "seldonio/mlserver:1.3.5-huggingface"},
-    "TEMPO_SERVER": {"v2": "seldonio/mlserver:1.3.5-slim"},
-}
 
 
 class ConfigError(ValueError):
@@ -116,7 +106,7 @@ class Config:
     logger_endpoint: str = "http://default-broker"
     logger_queue_size: int = 10000
     logger_write_timeout_ms: int = 2000
-    servers: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: DEFAULT_SERVERS)
+    servers: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: reading.DEFAULT_SERVERS)
     server_startup_seconds: int = 1800
     storage_image: str = "seldonio/rclone-storage-initializer:1.18.2"
     storage_cpu_request: str = "100m"
@@ -194,7 +184,7 @@ class Config:
                 values[entry.name] = read(raw.strip())
             except ValueError as error:
                 problems.append(f"{variable}: {raw!r}: {error}")
-        values["servers"] = _with_related_images(values.get("servers", DEFAULT_SERVERS), environ)
+        values["servers"] = _with_related_images(values.get("servers", reading.DEFAULT_SERVERS), environ)
         config = cls(**values)
         problems += [*config._port_collisions(), *config._ingress_problems(environ)]
         if problems:

@@ -4,6 +4,17 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+# Implementation -> protocol -> image of the prepackaged server.
+DEFAULT_SERVERS: Mapping[str, Mapping[str, str]] = {
+    "MLFLOW_SERVER": {"seldon": "seldonio/mlflowserver:1.18.2", "v2": "seldonio/mlserver:1.3.5-mlflow"},
+    "SKLEARN_SERVER": {"seldon": "seldonio/sklearnserver:1.18.2", "v2": "seldonio/mlserver:1.3.5-sklearn"},
+    "XGBOOST_SERVER": {"seldon": "seldonio/xgboostserver:1.18.2", "v2": "seldonio/mlserver:1.3.5-xgboost"},
+    "TENSORFLOW_SERVER": {"seldon": "seldonio/tfserving-proxy:1.18.2", "tensorflow": "tensorflow/serving:2.1.0"},
+    "TRITON_SERVER": {"v2": "nvcr.io/nvidia/tritonserver:21.08-py3"},
+    "HUGGINGFACE_SERVER": {"v2": "seldonio/mlserver:1.3.5-huggingface"},
+    "TEMPO_SERVER": {"v2": "seldonio/mlserver:1.3.5-slim"},
+}
+
 
 def image(value: str) -> str:
     if not value or any(character.isspace() for character in value):
@@ -71,7 +82,10 @@ GATEWAY = matching(r"([a-z0-9][a-z0-9.-]*/)?[a-z0-9][a-z0-9.-]*", "must be the n
 
 
 def servers(value: str) -> Mapping[str, Mapping[str, str]]:
-    """Read the value `predictor_servers`: for each implementation and protocol the image, and its tag where it has one.
+    """Read the value `predictor_servers`: what it changes of the servers that are known, and those that it adds.
+
+    Args:
+        value: For each implementation and protocol an image and its tag, as JSON.
 
     Returns:
         Implementation -> protocol -> image.
@@ -80,17 +94,25 @@ def servers(value: str) -> Mapping[str, Mapping[str, str]]:
         given = json.loads(value or "{}")
     except ValueError as error:
         raise ValueError(f"must be JSON: {error}") from error
+    found = {name: dict(images) for name, images in DEFAULT_SERVERS.items()}
     try:
-        return {
-            implementation: {
-                protocol: _tagged(entry["image"], entry.get("defaultImageVersion") or "")
-                for protocol, entry in (server.get("protocols") or {}).items()
-            }
-            for implementation, server in given.items()
-        }
+        for implementation, server in given.items():
+            images = found.setdefault(implementation, {})
+            for protocol, entry in (server.get("protocols") or {}).items():
+                images[protocol] = _image_of(entry, images.get(protocol, ""))
     except (AttributeError, KeyError, TypeError) as error:
         example = '{"MY_SERVER": {"protocols": {"seldon": {"image": "...", "defaultImageVersion": "..."}}}}'
         raise ValueError(f"must be like {example}") from error
+    return found
+
+
+def _image_of(entry: Mapping[str, str], known: str) -> str:
+    """Return an image with its tag; what is given without an image is another tag of the one that is known."""
+    image = entry.get("image") or (known.rpartition(":")[0] if known else entry["image"])
+    version = entry.get("defaultImageVersion") or ""
+    if not isinstance(image, str) or not isinstance(version, str):
+        raise TypeError("an image and its tag are text")
+    return f"{image}:{version}" if version else image
 
 
 def gateways(value: str) -> tuple[tuple[str, str, str], ...]:
@@ -115,9 +137,3 @@ def tls_mode(value: str) -> str:
     if value not in known:
         raise ValueError(f"must be empty or one of {', '.join(known[1:])}")
     return "ISTIO_MUTUAL" if value == "STRICT" else value
-
-
-def _tagged(image: str, version: str) -> str:
-    if not isinstance(image, str) or not isinstance(version, str):
-        raise TypeError("an image and its version are text")
-    return f"{image}:{version}" if version else image

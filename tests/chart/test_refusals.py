@@ -45,11 +45,25 @@ TYPES: list[tuple[str, Any, str]] = [
     ("webhook.check.timeoutSeconds", 0, "at '/webhook/check/timeoutSeconds': minimum"),
     ("serviceAccount.name", "", "at '/serviceAccount/name'"),
     ("commonLabels", {"a": 1}, "at '/commonLabels/a': got number, want string"),
+    ("istio.tlsMode", "PERMISSIVE", "at '/istio/tlsMode': value must be one of"),
+    ("gatewayApi.gateways", ["gateway"], "at '/gatewayApi/gateways/0'"),
+    ("predictor_servers", {"A": {"protocols": {"v3": {"image": "a"}}}}, "at '/predictor_servers/A/protocols'"),
+    ("predictor_servers", {"A": {"grpc": {"image": "a"}}}, "at '/predictor_servers/A'"),
+    ("executor.requestLogger.defaultEndpoint", "broker", "at '/executor/requestLogger/defaultEndpoint'"),
     ("singleNamespace", "yes", "at '/singleNamespace': got string, want boolean"),
 ]
 
 # What values are together, refused by one template.
 COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "no gateway": (
+        {"gatewayApi": {"enabled": True}},
+        "gatewayApi.gateways: []: names no gateway, while gatewayApi.enabled is true; "
+        "list those that routes are attached to, as namespace/name",
+    ),
+    "Ambassador's annotations": (
+        {"ambassador": {"enabled": True, "version": "v1"}},
+        "ambassador.version: v1: annotations of Services are not served; write v2",
+    ),
     "webhook's ports": (
         {"metrics": {"port": 4443}},
         "metrics.port: 4443: is the port of webhook.port already, in the same pod; choose another",

@@ -1,12 +1,14 @@
 """A values file written for Seldon Core v1 installs unchanged, and the notes say what of it has no effect."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from seldon_core.plan.reading import DEFAULT_SERVERS, servers
 from tests.chart.conftest import Notes
 from tests.chart.rendering import OPERATOR, OPERATOR_KEY, Helm, Object, RefusedError, Rendered
 from tests.chart.test_values import leaves, nested
@@ -42,8 +44,13 @@ def test_upstreams_defaults_render_what_ours_do_but_for_what_we_chose_otherwise(
     chosen = {
         "manager": {"leaderElectionID": UPSTREAM_LEASE},
         "executor": {"resources": {"cpuRequest": "500m", "memoryRequest": "512Mi"}},
+        "predictor_servers": UPSTREAM["predictor_servers"],
     }
     assert helm.template(UPSTREAM, chart=OPERATOR).text == helm.template(chosen, chart=OPERATOR).text
+
+
+def test_upstreams_prepackaged_servers_are_those_that_we_know() -> None:
+    assert servers(json.dumps(UPSTREAM["predictor_servers"])) == DEFAULT_SERVERS
 
 
 def test_they_do_so_below_the_umbrellas_key_as_well(helm: Helm) -> None:
@@ -64,7 +71,6 @@ def test_upstreams_defaults_give_no_warning_but_for_the_images(notes: Notes) -> 
 
 
 NOT_SERVED = list(leaves(yaml.safe_load((OPERATOR / "files" / "not-served.yaml").read_text())))
-SERVERS = {"MY_SERVER": {"protocols": {"seldon": {"image": "mine", "defaultImageVersion": "1"}}}}
 
 
 def _other(value: Any) -> Any:
@@ -75,21 +81,16 @@ def test_everything_that_is_not_served_is_named_when_it_is_set(notes: Notes) -> 
     values: Object = copy.deepcopy(UPSTREAM)
     expected = []
     for path, value in NOT_SERVED:
-        if path.startswith("predictor_servers."):
-            continue
         values = merged(values, path, _other(value))
         expected.append(f"{path} has no effect in this version")
-    values = merged(values, "predictor_servers", SERVERS)
-    expected.append("predictor_servers has no effect in this version")
     assert sorted(warnings(notes({OPERATOR_KEY: values}))) == sorted(expected + IMAGE_WARNINGS)
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("istio.enabled", True),
-        ("storageInitializer.cpuLimit", 2),
-        ("executor.requestLogger.workQueueSize", 20000),
+        ("kubeflow", True),
+        ("credentials.gcs.gcsCredentialFileName", "other.json"),
         ("manager.leaderElectionLeaseDurationSecs", 60),
     ],
 )
@@ -98,7 +99,7 @@ def test_one_that_is_set_alone_is_named_alone(notes: Notes, path: str, value: An
 
 
 def test_what_upstream_never_had_below_its_own_sections_is_not_our_business(helm: Helm, default: Rendered) -> None:
-    assert helm.operator({"istio": {"anything": {"at": "all"}}}).text == default.text
+    assert helm.operator({"credentials": {"anything": {"at": "all"}}}).text == default.text
 
 
 OPERATOR_IMAGE, ENGINE_IMAGE = "seldonio/seldon-core-operator", "seldonio/seldon-core-engine"

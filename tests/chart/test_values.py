@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from seldon_core.plan.config import Config
+from seldon_core.plan import Config
+from seldon_core.plan.reading import DEFAULT_SERVERS
 from tests.chart.rendering import OPERATOR, ROOT, Helm, Object, Rendered
 
 MANAGER, WEBHOOK, CHECK = "seldon-controller-manager", "seldon-webhook", "seldon-webhook-check"
@@ -171,6 +172,7 @@ CASES = [
     ),
 ]
 
+MINE = {"MINE": {"protocols": {"seldon": {"image": "mine", "defaultImageVersion": "1"}}}}
 # Values that the controller reads: path, another value, variable, field of its configuration, what it is there.
 READ = [
     ("clusterDomain", "k8s.example", "SELDON_CLUSTER_DOMAIN", "cluster_domain", "k8s.example"),
@@ -211,10 +213,62 @@ READ = [
     ("predictiveUnit.metricsPort", 6100, "PREDICTIVE_UNIT_METRICS_SERVICE_PORT", "metrics_port", 6100),
     ("predictiveUnit.metricsPortName", "prom", "PREDICTIVE_UNIT_METRICS_PORT_NAME", "metrics_port_name", "prom"),
     ("predictiveUnit.startupSeconds", 60, "PREDICTIVE_UNIT_STARTUP_SECONDS", "startup_seconds", 60),
+    ("predictiveUnit.serverStartupSeconds", 60, "PREPACKAGED_SERVER_STARTUP_SECONDS", "server_startup_seconds", 60),
+    ("predictiveUnit.defaultEnvSecretRefName", "s", "PREDICTIVE_UNIT_DEFAULT_ENV_SECRET_REF_NAME", "env_secret", "s"),
+    (
+        "executor.serviceAccount.name",
+        "engines",
+        "EXECUTOR_CONTAINER_SERVICE_ACCOUNT_NAME",
+        "engine_service_account",
+        "engines",
+    ),
+    (
+        "executor.requestLogger.defaultEndpoint",
+        "http://l",
+        "EXECUTOR_REQUEST_LOGGER_DEFAULT_ENDPOINT",
+        "logger_endpoint",
+        "http://l",
+    ),
+    (
+        "executor.requestLogger.workQueueSize",
+        5,
+        "EXECUTOR_REQUEST_LOGGER_WORK_QUEUE_SIZE",
+        "logger_queue_size",
+        5,
+    ),
+    (
+        "executor.requestLogger.writeTimeoutMs",
+        5,
+        "EXECUTOR_REQUEST_LOGGER_WRITE_TIMEOUT_MS",
+        "logger_write_timeout_ms",
+        5,
+    ),
+    (
+        "predictor_servers",
+        MINE,
+        "PREDICTOR_SERVERS",
+        "servers",
+        {**DEFAULT_SERVERS, "MINE": {"seldon": "mine:1"}},
+    ),
+    ("storageInitializer.image", "i:1", "STORAGE_INITIALIZER_IMAGE", "storage_image", "i:1"),
+    ("storageInitializer.cpuRequest", 2, "STORAGE_INITIALIZER_CPU_REQUEST", "storage_cpu_request", "2"),
+    ("storageInitializer.cpuLimit", "3", "STORAGE_INITIALIZER_CPU_LIMIT", "storage_cpu_limit", "3"),
+    ("storageInitializer.memoryRequest", "2Gi", "STORAGE_INITIALIZER_MEMORY_REQUEST", "storage_memory_request", "2Gi"),
+    ("storageInitializer.memoryLimit", "3Gi", "STORAGE_INITIALIZER_MEMORY_LIMIT", "storage_memory_limit", "3Gi"),
+    ("explainer.image", "e:1", "EXPLAINER_IMAGE", "explainer_image", "e:1"),
+    ("explainer.image_v2", "e:2", "EXPLAINER_IMAGE_V2", "explainer_image_v2", "e:2"),
+    ("gatewayApi.gateways", ["n/g/l", "n/h"], "GATEWAY_API_GATEWAYS", "gateways", (("n", "g", "l"), ("n", "h", ""))),
+    ("gatewayApi.grpcGateways", ["n/g"], "GATEWAY_API_GRPC_GATEWAYS", "grpc_gateways", (("n", "g", ""),)),
+    ("istio.enabled", True, "ISTIO_ENABLED", "istio_enabled", True),
+    ("istio.gateway", "n/g", "ISTIO_GATEWAY", "istio_gateway", "n/g"),
+    ("istio.tlsMode", "STRICT", "ISTIO_TLS_MODE", "istio_tls_mode", "ISTIO_MUTUAL"),
+    ("ambassador.enabled", True, "AMBASSADOR_ENABLED", "ambassador_enabled", True),
+    ("ambassador.singleNamespace", True, "AMBASSADOR_SINGLE_NAMESPACE", "ambassador_single_namespace", True),
+    ("keda.enabled", True, "KEDA_ENABLED", "keda_enabled", True),
 ]
 
-# Tested where they belong: the toggle and the modes.
-ELSEWHERE = {"enabled", "singleNamespace"}
+# Tested where they belong: the toggle, the modes, and what is refused in combination.
+ELSEWHERE = {"enabled", "singleNamespace", "gatewayApi.enabled", "ambassador.version"}
 
 
 @pytest.mark.parametrize("path", [path for path, value in leaves(VALUES) if value in ("", {}, [])])
@@ -241,6 +295,24 @@ def test_the_controller_reads_what_the_value_says(
     environment = helm.operator(nested(path, value)).environment(MANAGER)
     assert environment[variable] != default.environment(MANAGER)[variable]
     assert getattr(Config.from_env(environment), field) == expected
+
+
+def test_gateway_api_is_switched_on_with_the_gateways_that_it_needs(helm: Helm) -> None:
+    rendered = helm.operator({"gatewayApi": {"enabled": True, "gateways": ["n/g"]}})
+    config = Config.from_env(rendered.environment(MANAGER))
+    assert (config.gateway_enabled, config.gateways) == (True, (("n", "g", ""),))
+
+
+def test_the_webhook_judges_by_what_the_controller_serves(helm: Helm) -> None:
+    values = {
+        "keda": {"enabled": True},
+        "predictor_servers": MINE,
+        "executor": {"port": 8001},
+        "istio": {"enabled": True},
+    }
+    rendered = helm.operator(values)
+    told = {"EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "engine:1", **rendered.environment(WEBHOOK)}
+    assert Config.from_env(told).installation == Config.from_env(rendered.environment(MANAGER)).installation
 
 
 def test_the_defaults_of_chart_and_controller_agree(default: Rendered) -> None:
@@ -302,7 +374,7 @@ def test_the_templates_use_no_value_that_is_not_in_values_yaml() -> None:
     used = {
         match
         for template in (OPERATOR / "templates").rglob("*.*")
-        for match in re.findall(r"(?:\.Values|\$v)\.([A-Za-z_.]*[A-Za-z_])", template.read_text())
+        for match in re.findall(r"(?:\.Values|\$v)\.([A-Za-z][\w.]*\w)", template.read_text())
     }
     assert len(used) > 40
     unknown = {path for path in used if not any(f"{found}.".startswith(f"{path}.") for found in known)}

@@ -58,6 +58,8 @@ bench: venv ## Run the benchmarks
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.webhook
 	$(BIN)/python -m bench.microservice
+	$(PYTHON) -m hack.tools etcd kube-apiserver > /dev/null
+	$(BIN)/python -m bench.controller
 
 .PHONY: bench-smoke
 bench-smoke: venv ## Run each benchmark for a second
@@ -65,6 +67,8 @@ bench-smoke: venv ## Run each benchmark for a second
 	$(BIN)/python -m bench.engine --seconds 1
 	$(BIN)/python -m bench.webhook --seconds 1
 	$(BIN)/python -m bench.microservice --seconds 1
+	$(PYTHON) -m hack.tools etcd kube-apiserver > /dev/null
+	$(BIN)/python -m bench.controller --counts 10 --seconds 1
 
 .PHONY: fuzz
 fuzz: SECONDS ?= 60

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -118,9 +119,12 @@ def _established(crd: Object) -> bool:
 def controller(plane: ControlPlane) -> Iterator[Controller]:
     """A controller that leads, until the block ends."""
     log = plane.directory / "controller.log"
+    server = urlsplit(plane.url)
     environ = {
         "PATH": os.environ["PATH"],
-        "KUBECONFIG": str(plane.kubeconfig),
+        "KUBERNETES_SERVICE_HOST": str(server.hostname),
+        "KUBERNETES_SERVICE_PORT": str(server.port),
+        "BENCH_SERVICE_ACCOUNT": str(_service_account(plane)),
         "POD_NAME": "bench",
         "POD_NAMESPACE": NAMESPACE,
         "WATCH_NAMESPACE": NAMESPACE,
@@ -128,7 +132,7 @@ def controller(plane: ControlPlane) -> Iterator[Controller]:
         "EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "engine:1",
     }
     with log.open("w") as output:
-        command = [sys.executable, "-m", "controller"]
+        command = [sys.executable, "-m", "bench.controller.in_pod"]
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
     try:
         yield Controller(process, log)
@@ -139,6 +143,31 @@ def controller(plane: ControlPlane) -> Iterator[Controller]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _service_account(plane: ControlPlane) -> Path:
+    """Return a folder with what a pod with an almighty service account finds in it."""
+    call = plane.access.call
+    base = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
+    call("POST", base, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bench"}})
+    rbac = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "bench"},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "bench", "namespace": NAMESPACE}],
+    }
+    call("POST", f"/apis/{rbac}/v1/clusterrolebindings", binding)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+    status, answer = call("POST", f"{base}/bench/token", request)
+    if status >= 300:
+        raise BenchmarkError(f"no token: {answer}")
+    directory = plane.directory / "service-account"
+    directory.mkdir()
+    (directory / "token").write_text(answer["status"]["token"])
+    (directory / "ca.crt").write_bytes(plane.access.authority.read_bytes())
+    return directory
 
 
 def manifest(number: int) -> Object:

@@ -47,26 +47,40 @@ async def test_the_given_file_comes_before_the_environment_and_the_home_folder(
 async def test_a_pod_uses_its_service_account_and_reads_the_token_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token, authority = tmp_path / "token", Authority(tmp_path, "ca").certificate
+    token, authority = tmp_path / "token", Authority(tmp_path / "pki", "ca").certificate
     token.write_text("first\n")
-    monkeypatch.setattr("seldon_core.kube.connection._SERVICE_ACCOUNT_TOKEN", token)
-    monkeypatch.setattr("kubernetes.aio.config.incluster_config.SERVICE_TOKEN_FILENAME", str(token))
-    monkeypatch.setattr("kubernetes.aio.config.incluster_config.SERVICE_CERT_FILENAME", str(authority))
+    (tmp_path / "ca.crt").write_text(authority.read_text())
+    monkeypatch.setattr("seldon_core.kube.connection.SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    now = 1000.0
+    monkeypatch.setattr("seldon_core.kube.connection.time.monotonic", lambda: now)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     connection = await connect()
     assert connection.url == "https://[fd00::1]:443"
-    assert await connection.authorization() == "bearer first"
+    assert await connection.authorization() == "Bearer first"
 
     token.write_text("second\n")
-    hook = connection._configuration.refresh_api_key_hook
-    loader = hook.__closure__[0].cell_contents
-    loader.token_expires_at = loader.token_expires_at.min  # a minute later
-    assert await connection.authorization() == "bearer second"
-    loader.token_expires_at = loader.token_expires_at.min
+    now += 59
+    assert await connection.authorization() == "Bearer first"
+    now += 1
+    assert await connection.authorization() == "Bearer second"
+    now += 60
+    token.write_text("")
+    with pytest.raises(ConfigurationError, match="token is empty"):
+        await connection.authorization()
     token.unlink()
     with pytest.raises(ConfigurationError, match="service account's token"):
         await connection.authorization()
+
+
+async def test_a_pod_without_its_authority_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("t")
+    monkeypatch.setattr("seldon_core.kube.connection.SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(ConfigurationError, match="the service account: cannot use its certificates"):
+        await connect()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,9 @@ class Controller:
     def __init__(self, client: Client, config: Config, namespace: str | None = None) -> None:
         self.queue: KeyQueue[Key] = KeyQueue()
         self.working = False
-        self.metrics = Metrics(lambda: len(self.queue), lambda: self.working, client.requests)
+        self.metrics = Metrics(
+            lambda: len(self.queue), lambda: self.working, client.requests, lambda: len(self._reconciler.outdated)
+        )
         self._changed_at: dict[Key, tuple[int, float]] = {}  # with the generation
         self._namespace_ids: dict[str, str] = {}
         self._sdeps = SeldonDeployments(config.controller_id, lambda name: self._namespace_ids.get(name, ""))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from seldon_core.api.constants import GROUP, KIND, LABEL_APP, LABEL_CONTAINS_ENGINE, LABEL_SELDON_ID
+from seldon_core.api.constants import ANNOTATION_BUILT, GROUP, KIND, LABEL_APP, LABEL_CONTAINS_ENGINE, LABEL_SELDON_ID
 from seldon_core.plan import LiveDeployment, LiveObject, Observed
 
 Object = dict[str, Any]
@@ -186,6 +186,7 @@ def _live_deployment(obj: Object) -> LiveDeployment:
         carries_engine=(metadata.get("labels") or {}).get(LABEL_CONTAINS_ENGINE) == "true",
         terminating="deletionTimestamp" in metadata,
         selector=_foreign_selector(spec),
+        record=(metadata.get("annotations") or {}).get(ANNOTATION_BUILT, ""),
     )
 
 

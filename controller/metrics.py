@@ -29,9 +29,16 @@ class Metrics:
         queue_depth: Returns how many keys wait for a worker.
         leads: Returns whether this process leads.
         requests: The requests that were sent to the API server, by verb.
+        outdated: Returns how many SeldonDeployments have pods as an earlier operator or configuration built them.
     """
 
-    def __init__(self, queue_depth: Callable[[], int], leads: Callable[[], bool], requests: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        queue_depth: Callable[[], int],
+        leads: Callable[[], bool],
+        requests: Mapping[str, int],
+        outdated: Callable[[], int],
+    ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -62,5 +69,11 @@ class Metrics:
             "seldon_controller_queue_depth", "SeldonDeployments that wait for a pass.", registry=self.registry
         )
         self.queue.set_function(queue_depth)
+        self.outdated = Gauge(
+            "seldon_controller_outdated",
+            "SeldonDeployments with pods as an earlier operator or configuration built them.",
+            registry=self.registry,
+        )
+        self.outdated.set_function(outdated)
         self.leader = Gauge("seldon_controller_leader", "1 while this process leads.", registry=self.registry)
         self.leader.set_function(leads)

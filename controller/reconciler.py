@@ -16,9 +16,13 @@ from seldon_core.api.validate import validate
 from seldon_core.kube.client import Client
 from seldon_core.kube.errors import Conflict, KubeError, NotFound
 from seldon_core.kube.lease import LeadershipLost
-from seldon_core.plan import Config, invalid_status, plan, status
+from seldon_core.plan import Config, Plan, invalid_status, plan, status
+from seldon_core.plan.status import AVAILABLE
 
 Object = dict[str, Any]
+
+# Seconds until a SeldonDeployment that waits for its turn to be rolled is looked at again.
+_TURN_RECHECK = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +54,9 @@ class Reconciler:
         children: Their children.
         served: The kinds of children that the cluster knows, which may become more.
         now: The time, as it is written into a status.
+
+    Attributes:
+        outdated: The SeldonDeployments with pods as an earlier operator or configuration built them.
     """
 
     def __init__(
@@ -69,6 +76,8 @@ class Reconciler:
         self._now = now
         self._applier = Applier(client, children, served)
         self._pods = Pods(client)
+        self._rolling: set[Key] = set()
+        self.outdated: set[Key] = set()
         self._reported: dict[Key, Record] = {}
 
     async def reconcile(self, key: Key) -> Pass:
@@ -82,6 +91,8 @@ class Reconciler:
             # Its children go with it by themselves.
             self._applier.forget(key)
             self._pods.forget(key)
+            self._rolling.discard(key)
+            self.outdated.discard(key)
             self._reported.pop(key, None)
             return Pass(Result.SKIPPED)
         try:
@@ -101,7 +112,7 @@ class Reconciler:
             # It was stored while no webhook checked it. What serves already goes on serving.
             await self._report(key, sdep, invalid_status(sdep, errors, now=self._now()))
             return Pass(Result.REFUSED)
-        made = plan(sdep, self._config, self._children.observed(key, uid))
+        made = self._plan(key, sdep)
         await self._applier.delete(key, made.obsolete)
         outcome = await self._applier.apply(key, uid, made.due())
         if not outcome.changed and not outcome.problems:
@@ -112,7 +123,24 @@ class Reconciler:
             outcome.look_again(recheck)
         wanted = status(made, self._config, observed, problems=outcome.problems, causes=causes, now=self._now())
         await self._report(key, sdep, wanted)
+        if wanted["state"] == AVAILABLE and not outcome.changed:
+            self._rolling.discard(key)
+        if made.outdated and self._config.rolls_on_upgrade:
+            outcome.look_again(_TURN_RECHECK)
+        self._note_outdated(key, bool(made.outdated))
         return Pass(_result(outcome), outcome.recheck)
+
+    def _note_outdated(self, key: Key, outdated: bool) -> None:
+        (self.outdated.add if outdated else self.outdated.discard)(key)
+
+    def _plan(self, key: Key, sdep: Object) -> Plan:
+        """Plan a SeldonDeployment; of those that an upgrade would roll, so many at a time."""
+        observed = self._children.observed(key, sdep["metadata"]["uid"])
+        made = plan(sdep, self._config, observed, roll=key in self._rolling)
+        if made.outdated and self._config.rolls_on_upgrade and len(self._rolling) < self._config.rolls_at_once:
+            self._rolling.add(key)
+            made = plan(sdep, self._config, observed, roll=True)
+        return made
 
     async def _report(self, key: Key, sdep: Object, wanted: Object) -> None:
         """Write the status, if it is not what was written last or not what is there."""

@@ -77,6 +77,10 @@ What it builds is set by environment variables (with their defaults):
   ISTIO_TLS_MODE                         how Istio speaks to pods; empty leaves it to the mesh
   AMBASSADOR_ENABLED                     false; whether they are routed through Ambassador
   AMBASSADOR_SINGLE_NAMESPACE            false; whether there are paths without the namespace as well
+  ROLLOUT_ON_UPGRADE                     keep; pods stay as an earlier operator or configuration built them until their
+                                         manifest, or its annotation seldon.io/refresh, changes; roll: they are built
+                                         anew
+  ROLLOUT_CONCURRENCY                    1; how many SeldonDeployments do so at the same time
 """
 
 

@@ -154,7 +154,7 @@ class ControlPlane:
             server=server,
             signing_key=signing,
             verification_key=verification,
-            service_range="10.0.0.0/24",
+            service_range="10.0.0.0/16",
             extra=tuple(extra),
         )
 

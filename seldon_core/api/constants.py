@@ -92,6 +92,10 @@ ANNOTATION_SEPARATE_ENGINE: Final = "seldon.io/engine-separate-pod"
 ANNOTATION_NO_STORAGE_INITIALIZER: Final = "seldon.io/no-storage-initializer"
 ANNOTATION_NO_ENGINE: Final = "seldon.io/no-engine"
 ANNOTATION_HEADLESS_SERVICE: Final = "seldon.io/headless-svc"
+# Any change of its value has the pods built as the operator would now.
+ANNOTATION_REFRESH: Final = "seldon.io/refresh"
+# What the pods of a Deployment were built from and to.
+ANNOTATION_BUILT: Final = "seldon.io/built"
 ANNOTATION_ENGINE_PREFIX: Final = "seldon.io/engine-"
 ANNOTATION_PROMETHEUS_PATH: Final = "prometheus.io/path"
 ANNOTATION_PROMETHEUS_SCRAPE: Final = "prometheus.io/scrape"

@@ -77,6 +77,8 @@ class Config:
         istio_tls_mode: How Istio speaks to the pods; empty leaves it to the mesh.
         ambassador_enabled: Whether they are routed through Ambassador.
         ambassador_single_namespace: Whether there are routes without the namespace in their path as well.
+        rolls_on_upgrade: Whether pods are built anew where this operator and configuration would build others.
+        rolls_at_once: How many SeldonDeployments do so at the same time.
     """
 
     engine_image: str = DEFAULT_ENGINE_IMAGE
@@ -125,6 +127,8 @@ class Config:
     istio_tls_mode: str = ""
     ambassador_enabled: bool = False
     ambassador_single_namespace: bool = False
+    rolls_on_upgrade: bool = False
+    rolls_at_once: int = 1
 
     @property
     def ports(self) -> PortSettings:
@@ -290,4 +294,6 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "istio_tls_mode": ("ISTIO_TLS_MODE", reading.tls_mode),
     "ambassador_enabled": ("AMBASSADOR_ENABLED", reading.flag),
     "ambassador_single_namespace": ("AMBASSADOR_SINGLE_NAMESPACE", reading.flag),
+    "rolls_on_upgrade": ("ROLLOUT_ON_UPGRADE", reading.choice({"keep": False, "roll": True})),
+    "rolls_at_once": ("ROLLOUT_CONCURRENCY", reading.number(1, 1000)),
 }

@@ -20,6 +20,7 @@ class LiveDeployment:
         terminating: Whether it is being deleted.
         selector: The labels that it selects its pods by, which never change, where they are not those that this
             operator chooses: it was made by the reference implementation.
+        record: What its pods were built from and to, as `keeping` wrote it down; empty where nothing is recorded.
     """
 
     uid: str
@@ -30,6 +31,7 @@ class LiveDeployment:
     carries_engine: bool = False
     terminating: bool = False
     selector: Mapping[str, str] | None = None
+    record: str = ""
 
     def count(self, field_name: str) -> int:
         """Return a number of its status, 0 where it has none."""

@@ -13,6 +13,7 @@ from .deployments import component_deployment_name, component_specs, deployments
 from .explainers import explainer
 from .gateway import gateway_routes
 from .istio import istio_routes
+from .keeping import fingerprint, kept, recorded
 from .kinds import KINDS, OF_DEPLOYMENT, ROUTES
 from .listmaps import without_nulls
 from .observed import Observed
@@ -58,6 +59,7 @@ class Plan:
         superseded: Children that no longer belong to it and may be deleted now, once all objects are as planned. Those
             that are still needed until their successors are ready are not among them.
         scaled: Names of the Deployments whose replicas follow `spec.replicas`.
+        outdated: Names of the predictors whose pods stay as an earlier operator, or configuration, built them.
     """
 
     sdep: Object
@@ -66,6 +68,7 @@ class Plan:
     obsolete: list[Ref]
     superseded: list[Ref]
     scaled: list[str]
+    outdated: list[str]
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the planned objects of a kind, in order."""
@@ -76,33 +79,46 @@ class Plan:
         return [obj for obj in self.objects if _place(obj) not in self.waiting]
 
 
-def plan(sdep: Object, config: Config, observed: Observed) -> Plan:
+def plan(sdep: Object, config: Config, observed: Observed, *, roll: bool | None = None) -> Plan:
     """Plan a SeldonDeployment.
 
     Args:
         sdep: The SeldonDeployment as it is stored, one in which `validate` finds no error.
         config: The operator's configuration.
         observed: Its children as they are; an empty one plans against an empty cluster.
+        roll: Whether pods that an earlier operator, or configuration, built are built anew; None leaves that to the
+            configuration. Those whose manifest has changed always are.
 
     Returns:
         The plan: the same for the same arguments.
     """
-    sdep = plan_defaults(without_nulls(sdep), config.ports)
+    stored = without_nulls(sdep)
+    prints = {item["name"]: fingerprint(stored, item) for item in stored["spec"]["predictors"]}
+    sdep = plan_defaults(stored, config.ports)
     predictors = sdep["spec"]["predictors"]
     parts = {item["name"]: list(_of_predictor(sdep, item, config, observed)) for item in predictors}
+    outdated = []
+    for name, objects in parts.items():
+        as_they_are = kept(objects, prints[name], observed)
+        if as_they_are is not None and not (config.rolls_on_upgrade if roll is None else roll):
+            parts[name] = as_they_are
+            outdated.append(name)
+        else:
+            parts[name] = recorded(objects, prints[name])
     shared = traffic(sdep, config)
     routes = [route for render in _RENDERERS for route in render(sdep, shared, config)]
-    objects = sorted(itertools.chain(*parts.values(), routes), key=lambda obj: _ORDER[obj["kind"]])
-    wanted = {_place(obj) for obj in objects}
+    planned = sorted(itertools.chain(*parts.values(), routes), key=lambda obj: _ORDER[obj["kind"]])
+    wanted = {_place(obj) for obj in planned}
     routed = {each.name for each in shared.live if each.percent > 0}
     held = waiting(sdep, parts, map(_place, routes), routed, observed)
     return Plan(
         sdep=sdep,
-        objects=objects,
+        objects=planned,
         waiting=held,
         obsolete=_obsolete(wanted, observed),
         superseded=[] if held else superseded(wanted, observed),
         scaled=_scaled(sdep, config),
+        outdated=outdated,
     )
 
 

@@ -49,6 +49,15 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def choice(values: Mapping[str, bool]) -> Callable[[str], bool]:
+    def read(value: str) -> bool:
+        if value not in values:
+            raise ValueError(f"must be one of {', '.join(values)}")
+        return values[value]
+
+    return read
+
+
 def user(value: str) -> int | None:
     if not value:
         return None

@@ -19,11 +19,11 @@ from .modes import has_tls
 from .observed import LiveDeployment, Observed
 from .planner import Plan
 from .rollouts import selector
-from .services import predictor_ports
 
 Object = dict[str, Any]
 
 AVAILABLE, CREATING, FAILED = "Available", "Creating", "Failed"
+OUTDATED = "ConfigurationOutdated"
 _LONGEST_MESSAGE = 32 * 1024  # the limit that Kubernetes sets for the message of a condition
 
 
@@ -101,7 +101,7 @@ def status(
             if (live := observed.deployments.get(name)) is not None
         },
         "serviceStatus": services,
-        "conditions": _conditions(sdep, [*stated, *_ineffective_scale(plan)], now),
+        "conditions": _conditions(sdep, [*stated, *_ineffective_scale(plan), *_outdated(plan)], now),
     }
     if url := _url(plan, services, config):
         result["address"] = {"url": url}
@@ -229,6 +229,18 @@ def _ineffective_scale(plan: Plan) -> list[_Condition]:
     return [_Condition("ScaleIneffective", "True", "ReplicasOverridden", message)]
 
 
+def _outdated(plan: Plan) -> list[_Condition]:
+    """Return the condition that says that pods are not as they would be built now, where that is so."""
+    if not plan.outdated:
+        return []
+    names = ", ".join(f'"{name}"' for name in plan.outdated)
+    message = (
+        f"the pods of predictor {names} are as an earlier operator or configuration built them; change the annotation "
+        f"{c.ANNOTATION_REFRESH}, or anything about the predictor, and they are built anew"
+    )
+    return [_Condition(OUTDATED, "True", "BuiltEarlier", message)]
+
+
 def _conditions(sdep: Object, conditions: Iterable[_Condition], now: str) -> list[Object]:
     """Return conditions as they are stored, sorted by type; the time of one changes only with its status."""
     known = _known_conditions(sdep)
@@ -286,7 +298,8 @@ def _url(plan: Plan, services: Mapping[str, Object], config: Config) -> str | No
         return None
     host = f"{name}.{plan.sdep['metadata']['namespace']}.svc.{config.cluster_domain}"
     scheme = "https" if has_tls(main) else "http"
-    return f"{scheme}://{host}:{predictor_ports(plan.sdep, main, config)[0]}{_path(plan.sdep, main)}"
+    port = services[name]["httpEndpoint"].rpartition(":")[2]
+    return f"{scheme}://{host}:{port}{_path(plan.sdep, main)}"
 
 
 def _path(sdep: Object, predictor: Object) -> str:

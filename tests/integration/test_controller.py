@@ -692,10 +692,10 @@ async def test_a_fault_of_ours_with_one_does_not_stop_the_others(
 
     real = reconciler.plan
 
-    def plan(obj: dict[str, Any], *args: Any) -> Any:
+    def plan(obj: dict[str, Any], *args: Any, **settings: Any) -> Any:
         if obj["metadata"]["name"] == "cursed":
             raise ZeroDivisionError
-        return real(obj, *args)
+        return real(obj, *args, **settings)
 
     monkeypatch.setattr(reconciler, "plan", plan)
     async with controlling(operator, world.namespace) as (controller, _):

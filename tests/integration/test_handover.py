@@ -1,5 +1,6 @@
 """What serves goes on serving while its objects change hands, engines move, graphs grow and autoscalers come and go."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,78 @@ async def test_a_graph_grows_only_once_its_new_component_serves(operator: Path, 
         await world.finish_deletion(DEPLOYMENTS, "m-p-1-b")
         await world.gone(SERVICES, "m-p-b")
         await world.state("Available")
+
+
+# Upgrades of the operator
+
+
+async def test_an_upgrade_rolls_nothing_until_it_is_wished(operator: Path, world: World) -> None:
+    async with controlling(operator, world.namespace) as (controller, client):
+        await world.create(pair())
+        for name in ("m-p-0-a", "m-p-1-b"):
+            await world.roll_out(name)
+        await world.state("Available")
+        await world.settled(controller, client)
+        before = await world.versions()
+    upgraded = replace(CONFIG, engine_image="engine:2", engine_http_port=8001)
+    async with controlling(operator, world.namespace, upgraded) as (controller, client):
+        await eventually("the first pass", lambda: passes(controller) > 0)
+        await world.settled(controller, client)
+        after = await world.versions()
+        assert {key for key in before if before[key] != after[key]} == {"SeldonDeployment/m"}
+        made = await world.sdep()
+        assert condition(made, "ConfigurationOutdated")["reason"] == "BuiltEarlier"
+        assert made["status"]["state"] == "Available"
+        assert made["status"]["address"]["url"].endswith(":8000/api/v1.0/predictions")
+        assert controller.metrics.registry.get_sample_value("seldon_controller_outdated") == 1
+
+        # What drifts is put back as it was.
+        image = "/spec/template/spec/containers/1/image"
+        await world.patch(DEPLOYMENTS, "m-p-0-a", {"op": "replace", "path": image, "value": "x"})
+        await eventually("the image to be repaired", lambda: _engine_is(world, "engine:1"))
+
+        refresh = {"metadata": {"annotations": {"seldon.io/refresh": "1"}}}
+        await world.client.patch(SELDONDEPLOYMENTS, "m", world.namespace, refresh, content_type=MERGE_PATCH)
+        await world.settled(controller, client)
+        await world.roll_out("m-p-1-b")
+        await eventually("the new engine", lambda: _engine_is(world, "engine:2"))
+        await world.roll_out()
+        await world.settled(controller, client)
+        made = await world.state("Available")
+        assert "ConfigurationOutdated" not in [entry["type"] for entry in made["status"]["conditions"]]
+        assert controller.metrics.registry.get_sample_value("seldon_controller_outdated") == 0
+
+
+async def _engine_is(world: World, image: str, name: str = "m-p-0-a") -> bool:
+    child = await world.deployment(name)
+    assert child is not None
+    return bool(child["spec"]["template"]["spec"]["containers"][1]["image"] == image)
+
+
+async def test_an_upgrade_that_rolls_does_so_one_after_the_other(operator: Path, world: World) -> None:
+    names = {"one": "one-p-0-a", "two": "two-p-0-a"}
+    async with controlling(operator, world.namespace):
+        for name, deployment in names.items():
+            await world.create(single(name))
+            await world.roll_out(deployment)
+        for name in names:
+            await world.state("Available", name)
+    upgraded = replace(CONFIG, engine_image="engine:2", rolls_on_upgrade=True)
+    async with controlling(operator, world.namespace, upgraded) as (controller, client):
+
+        async def rolled() -> list[str]:
+            return [name for name in names.values() if await _engine_is(world, "engine:2", name)]
+
+        (first,) = await eventually("the first to be rolled", rolled)
+        for name in names:
+            await world.settled(controller, client, name)
+        assert await rolled() == [first]
+        await world.roll_out(first)
+
+        async def both() -> bool:
+            return len(await rolled()) == 2
+
+        await eventually("the second to be rolled", both)
 
 
 # Taking over from the reference implementation

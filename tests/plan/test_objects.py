@@ -92,7 +92,7 @@ def test_the_worked_example_has_this_deployment() -> None:
         **template["metadata"]["labels"],
         "seldon-deployment-contains-svcorch": "true",
     }
-    assert "annotations" not in made["metadata"]
+    assert list(made["metadata"]["annotations"]) == ["seldon.io/built"]
     assert {key: value for key, value in made["spec"].items() if key != "template"} == {
         "replicas": 1,
         "selector": {"matchLabels": {"seldon-deployment-id": "mymodel", "app": "mymodel-default-0-clf"}},
@@ -339,7 +339,8 @@ def test_labels_and_annotations_are_layered() -> None:
     )
     made = deployment(obj)
     layered = {"key1": "s", "key2": "p", "key3": "c", "both": "c", "prometheus.io/path": "/mine"}
-    assert made["metadata"]["annotations"] == layered
+    own = {key: value for key, value in made["metadata"]["annotations"].items() if key != "seldon.io/built"}
+    assert own == layered
     assert made["spec"]["template"]["metadata"]["annotations"] == {**layered, "prometheus.io/scrape": "true"}
     for labels in (made["metadata"]["labels"], made["spec"]["template"]["metadata"]["labels"]):
         assert (labels["key1"], labels["key2"], labels["version"]) == ("p", "c", "p")

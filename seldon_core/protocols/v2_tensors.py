@@ -69,6 +69,26 @@ class Tensor:
             return list(struct.unpack(f"<{len(wide) // 4}f", wide))
         return list(struct.unpack(f"<{self.size}{_CODES[self.datatype]}", self.data))
 
+    def packed(self) -> memoryview:
+        """The elements as bytes in little-endian order, whatever form they came in.
+
+        Raises:
+            MessageError: an element does not fit the datatype.
+        """
+        if isinstance(self.data, memoryview):
+            return self.data
+        if self.datatype == "BYTES":
+            return memoryview(pack_strings(self.data))
+        try:
+            if self.datatype == "BF16":
+                wide = struct.pack(f"<{len(self.data)}f", *self.data)
+                narrow = bytearray(len(wide) // 2)
+                narrow[0::2], narrow[1::2] = wide[2::4], wide[3::4]
+                return memoryview(bytes(narrow))
+            return memoryview(struct.pack(f"<{len(self.data)}{_CODES[self.datatype]}", *self.data))
+        except (struct.error, OverflowError) as error:
+            raise MessageError(f"{self.name}: an element does not fit {self.datatype}: {error}") from None
+
 
 _flat: dict[str, msgspec.json.Decoder[Any]] = {
     "BOOL": msgspec.json.Decoder(list[bool]),

@@ -143,6 +143,8 @@ def _checked(data: Any, kind: str, path: str) -> list[Any]:
         if not all(type(item) is list for item in flat):
             raise MessageError(f"{path}.data: mixes lists with elements")
         flat = [item for inner in flat for item in inner]
+    if kind.startswith(("FP", "BF")):
+        flat = [math.nan if item is None else item for item in flat]  # how JSON is written that has no NaN
     types: tuple[type, ...] = {"BOOL": (bool,), "BYTES": (str,)}.get(kind, (int,) if "INT" in kind else (int, float))
     for item in flat:
         if type(item) not in types:

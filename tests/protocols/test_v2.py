@@ -46,6 +46,13 @@ def test_elements_are_read_from_json(kind: str, data: list[Any], values: list[An
     assert (found.name, found.datatype, found.shape, found.values()) == ("x", kind, (2,), values)
 
 
+def test_null_is_read_as_the_nan_that_it_was_written_for() -> None:
+    request = v2.parse_request(b'{"inputs":[{"name":"x","datatype":"FP32","shape":[2],"data":[[null],[1]]}]}')
+    assert str(request.inputs[0].values()) == "[nan, 1.0]"
+    with pytest.raises(MessageError, match="INT8 takes integers"):
+        v2.parse_request(b'{"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[null]}]}')
+
+
 def test_nan_is_read_as_clients_of_python_send_it() -> None:
     request = v2.parse_request(b'{"inputs":[{"name":"x","datatype":"FP64","shape":[2],"data":[NaN,-Infinity]}]}')
     assert str(request.inputs[0].values()) == "[nan, -inf]"
@@ -95,7 +102,7 @@ def test_byte_strings_follow_their_length() -> None:
         pytest.param(body(tensor("INT8", data=[1, "a"])), "inputs[0].data: 'a': INT8 takes integers", id="text"),
         pytest.param(body(tensor("FP32", data=[[1], 2])), "inputs[0].data: mixes lists with elements", id="mixed"),
         pytest.param(body(tensor("BOOL", data=[1, 0])), "inputs[0].data: 1: BOOL takes true or false", id="bool"),
-        pytest.param(body(tensor("FP32", data=[None, 1])), "inputs[0].data: None: FP32 takes numbers", id="null"),
+        pytest.param(body(tensor("INT32", data=[None, 1])), "inputs[0].data: None: INT32 takes integers", id="null"),
         pytest.param(body(tensor("FP64", data=[10**400, 1])), "inputs[0].data: 1000", id="no float is as large"),
         pytest.param(body(tensor(), tensor()), "inputs[1].name: 'x': another tensor", id="name twice"),
         pytest.param(body({"name": "x", "datatype": "FP32", "shape": [1]}), "inputs[0].data: is missing", id="no data"),

@@ -76,7 +76,7 @@ def _built(name: str, program: GoProgram) -> Path:
         flags = ["-v", "-trimpath", "-ldflags", program.ldflags, "-tags", ",".join(program.tags), "-o", str(partial)]
         run_step(
             f"building {name} {program.version} (minutes the first time)",
-            [_go(), "build", *flags, program.package],
+            [go(), "build", *flags, program.package],
             cwd=program.module,
             log=cache_dir() / "logs" / f"build-{name}.log",
             env={"CGO_ENABLED": "0", "GOWORK": "off"},
@@ -86,7 +86,12 @@ def _built(name: str, program: GoProgram) -> Path:
     return target
 
 
-def _go() -> Path:
+def go() -> Path:
+    """Return the Go command.
+
+    Raises:
+        Failure: there is none; says what to install.
+    """
     search = os.pathsep.join([os.environ.get("PATH", os.defpath), *_GO_FOLDERS])
     found = shutil.which("go", path=search)
     if not found:

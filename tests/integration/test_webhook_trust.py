@@ -346,7 +346,7 @@ async def test_a_new_authority_waits_for_the_api_servers_to_notice_it(cluster: C
     cluster.clock.time += AUTHORITY_LIFE * 0.67
     fresh = cluster.replica(pace=Pace(propagation=3600))
     assert await fresh.step()  # has no certificate that could serve meanwhile
-    # The first replica's certificate is long expired: until the new authority may be used, the one before signs another.
+    # The first replica's certificate is long expired: until the new authority may be used, the old one signs another.
     assert not await replica.step()
     renewed = replica._leaf
     assert renewed is not first

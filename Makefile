@@ -36,6 +36,10 @@ test: venv ## Run every test that needs no kubelet (unit, chart, integration)
 e2e: venv demo ## Run the tests on the real cluster of `make demo`
 	$(PYTEST) -m e2e tests/e2e $(ARGS)
 
+.PHONY: compat
+compat: venv ## Serve models from the wheel beside the newest libraries and protobuf 4, 5 and 6
+	$(BIN)/python -m hack.compat $(ARGS)
+
 .PHONY: lint
 lint: venv ## Check style, types, charts and drift of generated files
 	$(BIN)/ruff check .

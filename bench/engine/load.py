@@ -36,13 +36,15 @@ class Run:
     errors: str
 
 
-def drive(wrk: str, directory: Path, proxy: Proxy, connections: int, seconds: float) -> Run:
+def drive(
+    wrk: str, directory: Path, proxy: Proxy, connections: int, seconds: float, path: str = PATH, script: str = SCRIPT
+) -> Run:
     """Send as much as the connections allow, for as many whole seconds as are asked for."""
-    script = directory / "post.lua"
-    script.write_text(SCRIPT)
-    url = f"http://127.0.0.1:{proxy.port}{PATH}"
+    lua = directory / "post.lua"
+    lua.write_text(script)
+    url = f"http://127.0.0.1:{proxy.port}{path}"
     duration = f"-d{max(1, round(seconds))}s"
-    command = [wrk, "-t1", f"-c{connections}", duration, "--latency", "-s", str(script), url]
+    command = [wrk, "-t1", f"-c{connections}", duration, "--latency", "-s", str(lua), url]
     before = proxy.cpu_seconds()
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     spent = proxy.cpu_seconds() - before

@@ -107,6 +107,13 @@ def definitions_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, Schema]:
             described |= document["components"]["schemas"]
         except (TypeError, KeyError):
             raise ValueError("an OpenAPI document has no components.schemas") from None
+    try:
+        return _collected(described)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError(f"the OpenAPI description is not understood: {error!r}") from error
+
+
+def _collected(described: Mapping[str, Any]) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     waiting = list(_ROOTS.values())
     while waiting:
@@ -122,8 +129,6 @@ def definitions_of(documents: Iterable[Mapping[str, Any]]) -> dict[str, Schema]:
 
 def _reduced(schema: Any, name: str) -> Schema:
     """Return what a schema says of the form of a value."""
-    if not isinstance(schema, dict):
-        raise ValueError(f"the OpenAPI description of {name} is not understood")
     if name.endswith(".Quantity"):
         return {"format": QUANTITY}
     if "oneOf" in schema:

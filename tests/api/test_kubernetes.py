@@ -204,7 +204,17 @@ def test_types_are_taken_from_openapi() -> None:
     assert KubernetesTypes.from_openapi(documents) is not bundled()
 
 
-@pytest.mark.parametrize("documents", [[], [{}], [{"components": None}], [None], [document()]], ids=str)
+ODD = [{"allOf": []}, {"$ref": 1}, {"properties": []}, {"enum": 1}, {"items": 5, "type": "array"}]
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        *([], [{}], [{"components": None}], [None], [document()]),
+        *([document(**{"io.k8s.api.core.v1.PodSpec": odd})] for odd in ODD),
+    ],
+    ids=str,
+)
 def test_what_describes_no_types_is_an_error(documents: list[Any]) -> None:
     with pytest.raises(ValueError, match="OpenAPI"):
         KubernetesTypes.from_openapi(documents)

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.children import FIELD_MANAGER, Child, Children, Key, digest, owner_of
+from controller.children import FIELD_MANAGER, Child, Children, Key, digest, is_applied, owner_of
 from controller.takeover import managed_fields
+from seldon_core.api.constants import LABEL_SELDON_ID
 from seldon_core.kube.client import JSON_PATCH, Client
 from seldon_core.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from seldon_core.kube.resources import Resource
@@ -171,7 +172,8 @@ class Applier:
         if "deletionTimestamp" in live["metadata"]:
             outcome.look_again(_TERMINATING_RECHECK)
             return None, False
-        if live["metadata"]["uid"] == known_uid or (owner is not None and owner[1] == uid):
+        ours = live["metadata"]["uid"] == known_uid or (owner is not None and owner[1] == uid)
+        if ours or _is_orphan(obj, live):
             await self._take_over(live)
             return live["metadata"]["uid"], True
         outcome.problems.append(_stranger(kind, name, live))
@@ -213,6 +215,14 @@ def _replicas_hold(obj: Object, child: Child) -> bool:
     """Tell whether a Deployment has the replicas that are planned, if any are."""
     replicas = obj["spec"].get("replicas")
     return replicas is None or not isinstance(child.live, LiveDeployment) or child.live.replicas == replicas
+
+
+def _is_orphan(obj: Object, live: Object) -> bool:
+    """Tell whether we made what is there for a SeldonDeployment of this name, and nobody controls it any more."""
+    metadata = live["metadata"]
+    controlled = any(reference.get("controller") for reference in metadata.get("ownerReferences") or ())
+    mark = (metadata.get("labels") or {}).get(LABEL_SELDON_ID)
+    return not controlled and is_applied(metadata) and mark == obj["metadata"]["labels"][LABEL_SELDON_ID]
 
 
 def _unknown(obj: Object) -> Problem:

@@ -89,18 +89,20 @@ def status(
     parts = _concerns(plan, observed, problems, causes)
     overall = _overall(parts.values())
     stated = [_Condition.of(kind, verdict) for kind, verdict in {**parts, "Ready": overall}.items()]
+    deployments = {
+        name: {**{key: live.count(key) for key in ("replicas", "availableReplicas")}, **_explains(plan, name)}
+        for name in plan.names("Deployment")
+        if (live := observed.deployments.get(name)) is not None
+    }
+    maps = {"deploymentStatus": deployments, "serviceStatus": services}
     result: Object = {
         "state": overall.state,
         "description": overall.message,
         "observedGeneration": sdep["metadata"].get("generation", 0),
         "predictors": len(sdep["spec"]["predictors"]),
         **_scale(plan, observed),
-        "deploymentStatus": {
-            name: {**{key: live.count(key) for key in ("replicas", "availableReplicas")}, **_explains(plan, name)}
-            for name in plan.names("Deployment")
-            if (live := observed.deployments.get(name)) is not None
-        },
-        "serviceStatus": services,
+        # Server-side apply makes null, which the schema refuses, of a map whose last key goes.
+        **{key: value for key, value in maps.items() if value},
         "conditions": _conditions(sdep, [*stated, *_ineffective_scale(plan), *_outdated(plan)], now),
     }
     if url := _url(plan, services, config):

@@ -125,7 +125,7 @@ async def test_children_appear_and_the_status_follows(operator: Path, world: Wor
 
 
 async def counted(world: World, available: int) -> bool:
-    found = (await world.sdep())["status"]["deploymentStatus"].get("m-p-0-a", {})
+    found = (await world.sdep())["status"].get("deploymentStatus", {}).get("m-p-0-a", {})
     return bool(found.get("availableReplicas") == available)
 
 

@@ -71,8 +71,7 @@ def test_everything_is_available() -> None:
 def test_nothing_exists_yet() -> None:
     made = of(single(), Observed())
     assert made["state"] == "Creating"
-    assert made["deploymentStatus"] == made["serviceStatus"] == {}
-    assert "address" not in made
+    assert not {"deploymentStatus", "serviceStatus", "address"} & made.keys()
     assert {c["type"]: (c["status"], c["reason"]) for c in made["conditions"] if c["reason"] != "NoneDefined"} == {
         "DeploymentsReady": ("False", "Creating"),
         "Ready": ("False", "Creating"),

@@ -90,9 +90,20 @@ class ClientConnection(asyncio.Protocol):
         self.retires_at = float("inf")
 
     def send(self, exchange: Exchange) -> None:
-        """Carry `exchange`; the connection must be free."""
+        """Carry `exchange`; the connection must be free.
+
+        Raises:
+            RuntimeError: the connection has broken in this turn of the loop; nothing was sent.
+        """
         self._exchange = exchange
         exchange.connection = self
+        try:
+            self._send(exchange)
+        except RuntimeError:
+            self._exchange = exchange.connection = None
+            raise
+
+    def _send(self, exchange: Exchange) -> None:
         if len(exchange.body) <= JOIN_UP_TO:
             self._transport.write(exchange.head + exchange.body)
         else:
@@ -140,7 +151,6 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._pool.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.forget(self)

@@ -177,7 +177,10 @@ class Pool:
         while idle:
             connection = idle.pop()
             if connection.idle_until >= self._loop.time():
-                connection.send(exchange)
+                try:
+                    connection.send(exchange)
+                except RuntimeError:
+                    continue
                 return
             connection.close()
         self._open(exchange)
@@ -257,8 +260,13 @@ class Pool:
         else:
             exchange.opening = None
             connection.retires_at = self._loop.time() + self._connection_seconds
-            connection.send(exchange)
-            return
+            try:
+                connection.send(exchange)
+            except RuntimeError:
+                error = UnreachableError(f"cannot connect to {peer}: the connection was closed at once")
+            else:
+                self.connections.add(connection)
+                return
         if self.balancer is not None:
             self.balancer.failed(self, error)
             if exchange.receiver is not None and self.balancer.take_over(self, exchange):

@@ -4,6 +4,7 @@ import abc
 import asyncio
 import socket
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seldon_core.transport.messages import BODYLESS, STATUS_LINES, Headers, Reply, Request
@@ -95,7 +96,7 @@ class Answers(asyncio.Protocol, abc.ABC):
         elif length is not None and not silent:
             head += b"content-length: %d\r\n" % length
         self._outflow = Outflow(keep_alive, chunked, length, silent or request.method == "HEAD")
-        self._transport.write(head + b"\r\n")
+        self._put((head + b"\r\n",))
 
     def piece(self, data: bytes) -> None:
         """Write a piece of the body of the answer that was begun."""
@@ -108,9 +109,9 @@ class Answers(asyncio.Protocol, abc.ABC):
                 raise ValueError(f"the body is {len(data) - outflow.left} bytes longer than was announced")
             outflow.left -= len(data)
         if outflow.chunked:
-            self._transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            self._put((b"%x\r\n" % len(data), data, b"\r\n"))
         else:
-            self._transport.write(data)
+            self._put((data,))
 
     def end(self) -> None:
         """The answer that was begun is complete."""
@@ -121,7 +122,7 @@ class Answers(asyncio.Protocol, abc.ABC):
             self.cut_off()
             return
         if outflow.chunked and not outflow.silent:
-            self._transport.write(b"0\r\n\r\n")
+            self._put((b"0\r\n\r\n",))
         self._outflow = None
         self._answered(request, outflow.keep_alive)
 
@@ -156,17 +157,26 @@ class Answers(asyncio.Protocol, abc.ABC):
             head += b"connection: keep-alive\r\n"
         return head
 
+    def _put(self, parts: Sequence[bytes]) -> None:
+        try:
+            if len(parts) == 1:
+                self._transport.write(parts[0])
+            else:
+                self._transport.writelines(parts)
+        except RuntimeError:
+            pass  # the connection has broken in this turn of the loop, which is about to say so
+
     def _write(self, head: bytes, status: int, body: bytes, *, head_only: bool) -> None:
         if status in BODYLESS:
-            self._transport.write(head + b"\r\n")
+            self._put((head + b"\r\n",))
             return
         head += b"content-length: %d\r\n\r\n" % len(body)
         if head_only:
-            self._transport.write(head)
+            self._put((head,))
         elif len(body) <= JOIN_UP_TO:
-            self._transport.write(head + body)
+            self._put((head + body,))
         else:
-            self._transport.writelines((head, body))
+            self._put((head, body))
         if self.write_paused and not self._held:
             self._held = len(body)
             self._server.budget.used += len(body)  # it is in memory whether or not there is room for it

@@ -331,7 +331,7 @@ class ServerConnection(Answers):
     def _send_continue(self, request: Request) -> None:
         expect = request.header(b"expect")
         if expect is not None and expect.lower() == b"100-continue" and not request.http10:
-            self._transport.write(CONTINUE)
+            self._put((CONTINUE,))
 
     def _reserve(self, request: Request, size: int) -> None:
         more = size - request.reserved

@@ -454,6 +454,28 @@ async def test_a_request_is_not_repeated_after_part_of_its_answer(make_pool: Mak
         assert peer.connections == 1
 
 
+class Broken:
+    """A transport that has broken without having said so yet."""
+
+    def write(self, _: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    writelines = write
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_connection_that_breaks_just_now_is_passed_over(make_pool: MakePool, repeatable: bool) -> None:
+    async with answering(http_answer(b"x")).running() as peer:
+        pool = make_pool(peer.port)
+        await asyncio.gather(ask(pool), ask(pool))
+        for connection in pool._idle[1:]:
+            transport, connection._transport = connection._transport, Broken()
+        assert (await ask(pool, repeatable=repeatable)).body == b"x"
+        assert peer.connections == 2
+        connection._transport = transport
+        transport.close()
+
+
 # Limits.
 
 

@@ -506,6 +506,33 @@ async def test_a_handler_is_told_that_its_caller_went_away(serve, connect, how: 
         assert not server.connections
 
 
+class Broken:
+    """A transport that has broken without having said so yet."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.close = transport.close
+
+    def write(self, _: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    writelines = write
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_an_answer_to_a_connection_that_breaks_just_now_is_dropped(serve, connect, size: int) -> None:
+    later = Later()
+    async with serve(later) as (server, port):
+        client = await connect(port)
+        await client.send(b"GET / HTTP/1.1\r\n\r\n")
+        await until(lambda: bool(later.waiting))
+        (connection,) = server.connections
+        connection._transport = Broken(connection._transport)
+        later.answer(bytes(size))
+        client.close()
+        await until(lambda: not server.connections)
+        assert server.budget.used == 0
+
+
 # Time.
 
 

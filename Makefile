@@ -29,7 +29,7 @@ demo: cluster images ## Serve a model on a real Kubernetes and ask it for a pred
 
 .PHONY: test
 test: venv ## Run every test that needs no kubelet (unit, chart, integration)
-	$(PYTHON) -m hack.tools etcd kube-apiserver kube-apiserver-oldest kubectl helm > /dev/null
+	$(PYTHON) -m hack.tools etcd hey kube-apiserver kube-apiserver-oldest kubectl helm > /dev/null
 	$(PYTEST) -n auto --dist loadgroup -m "not e2e" $(ARGS)
 
 .PHONY: e2e

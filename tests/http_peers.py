@@ -78,15 +78,21 @@ class Peer:
     async def read_request(self, reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
         """The next request, head and body; an IncompleteReadError when there is none."""
         head = await reader.readuntil(b"\r\n\r\n")
-        length = 0
-        for line in head.split(b"\r\n"):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        body = await reader.readexactly(length)
+        headers = {name.lower(): value for name, _, value in (line.partition(b":") for line in head.split(b"\r\n"))}
+        if headers.get(b"transfer-encoding", b"").strip() == b"chunked":
+            body = await self._chunks(reader)
+        else:
+            body = await reader.readexactly(int(headers.get(b"content-length", 0)))
         self.heads.append(head)
         self.bodies.append(body)
         return head, body
+
+    async def _chunks(self, reader: asyncio.StreamReader) -> bytes:
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readline()
+        return body
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

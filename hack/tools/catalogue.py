@@ -107,6 +107,7 @@ TOOLS = {
             DebianProgram("etcd-server", "usr/bin/etcd"),
             OnPath(("--version",), versions.at_least(3, 4), "3.4 or newer"),
         ),
+        Tool("hey", DebianProgram("hey", "usr/bin/hey")),
         Tool("kube-apiserver", _kubernetes("kube-apiserver")),
         Tool(
             "kube-apiserver-oldest",

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from controller.app import Settings, serve
+from controller.app import Settings, preview, serve
 from controller.monitoring import CannotListen
 from controller.settings import read
 from seldon_core.kube import logs
@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     logs.configure(log_level)
     try:
-        asyncio.run(_until_signal(settings, config))
+        asyncio.run(_preview(settings, config) if settings.dry_run else _until_signal(settings, config))
     except (ConfigurationError, CannotListen) as error:
         print(f"python -m controller: {error}", file=sys.stderr)
         return 2
@@ -32,6 +32,11 @@ def main(argv: Sequence[str]) -> int:
         print(f"python -m controller: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+async def _preview(settings: Settings, config: Config) -> None:
+    async for line in preview(settings, config):
+        sys.stdout.write(f"{line}\n")
 
 
 async def _until_signal(settings: Settings, config: Config) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from seldon_core.plan.status import AVAILABLE
 
 Object = dict[str, Any]
 
-WORKERS = 4
+WORKERS = 8
 # Everything is looked at again this often, should a watch ever have missed something.
 RESYNC_SECONDS = 600.0
 # How often it is looked whether a kind of another project has appeared.
@@ -47,6 +47,7 @@ class Settings:
         metrics_port: The port for probes and metrics; 0 takes any free one.
         lease: The name of its Lease.
         identity: Who holds it, which differs between processes.
+        dry_run: Whether to say what would be done, once, and do none of it.
     """
 
     namespace: str | None
@@ -54,6 +55,7 @@ class Settings:
     metrics_port: int
     lease: str
     identity: str
+    dry_run: bool = False
 
 
 class Controller:
@@ -184,6 +186,16 @@ class Controller:
         finally:
             self.working = False
 
+    async def preview(self) -> AsyncIterator[str]:
+        """Make one pass over each SeldonDeployment and yield what it did, or would with a client that only tries."""
+        for key in sorted(self._sdeps.keys()):
+            made = await self._reconciler.reconcile(key)
+            if made.result is Result.RETRY:
+                yield f"{key[0]}/{key[1]}: failed; the log says why"
+            elif made.result is not Result.SKIPPED:
+                for line in made.done or ("nothing to do",):
+                    yield f"{key[0]}/{key[1]}: {line}"
+
     async def _resync_now_and_then(self) -> None:
         while True:
             self._enqueue(self._sdeps.keys())
@@ -263,6 +275,28 @@ class Controller:
 def _controller_id(namespace: Object) -> str:
     label: str = (namespace["metadata"].get("labels") or {}).get(LABEL_CONTROLLER_ID, "")
     return label
+
+
+async def preview(settings: Settings, config: Config) -> AsyncIterator[str]:
+    """Yield what a pass over each SeldonDeployment would do; the API server checks it and stores nothing.
+
+    Args:
+        settings: Where it watches.
+        config: What it plans.
+
+    Raises:
+        ConfigurationError: There is no way to reach the API server.
+    """
+    async with Client(dry_run=True) as client:
+        controller = Controller(client, config, settings.namespace)
+        watching = asyncio.create_task(controller.watch())
+        try:
+            await controller.synced()
+            async for line in controller.preview():
+                yield line
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 async def serve(settings: Settings, config: Config, stop: asyncio.Event) -> None:

@@ -1,7 +1,9 @@
 """Making children as planned: only what differs is written, and nothing of anybody else's is touched."""
 
+import asyncio
+import itertools
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +49,14 @@ class Outcome:
 
     Attributes:
         changed: Whether anything was written.
+        done: What was created, changed or deleted by that, in words.
         problems: What could not be written, for the status.
         recheck: Seconds until something has to be looked at again that no watch reports, or None.
         retry: Whether the pass has to be repeated soon.
     """
 
     changed: bool = False
+    done: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     recheck: float | None = None
     retry: bool = False
@@ -87,7 +91,7 @@ class Applier:
         Args:
             key: The SeldonDeployment that they belong to.
             uid: Its uid.
-            objects: The planned objects, in the order in which they are written.
+            objects: The planned objects, in the order in which they are written; those of one kind at the same time.
 
         Raises:
             Retry: The pass has to be repeated.
@@ -95,24 +99,40 @@ class Applier:
         """
         outcome = Outcome()
         known = {(child.kind, child.name): child for child in self._children.of(key, uid)}
-        for obj in objects:
-            place = obj["kind"], obj["metadata"]["name"]
-            if obj["kind"] not in self._served:
-                outcome.problems.append(_unknown(obj))
-                continue
-            try:
-                if await self._apply_one(key, uid, obj, known.get(place), outcome):
-                    outcome.changed = True
-            except (Invalid, Forbidden) as error:
-                self._refused(obj, error, outcome)
-            except ApiError as error:
-                if error.status != 400:
-                    raise
-                self._refused(obj, error, outcome)
+        for _, group in itertools.groupby(objects, key=lambda obj: obj["kind"]):
+            pending = [self._apply_or_say(key, uid, obj, known, outcome) for obj in group]
+            for result in await asyncio.gather(*pending, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
         return outcome
 
-    async def delete(self, key: Key, refs: Iterable[Ref]) -> None:
-        """Delete children; a Deployment stays visible until its pods are gone, so that what they call outlasts them."""
+    async def _apply_or_say(
+        self, key: Key, uid: str, obj: Object, known: Mapping[Place, Child], outcome: Outcome
+    ) -> None:
+        """Write one object if it differs; what the API server refuses is a problem for the status."""
+        if obj["kind"] not in self._served:
+            outcome.problems.append(_unknown(obj))
+            return
+        try:
+            if await self._apply_one(key, uid, obj, known.get((obj["kind"], obj["metadata"]["name"])), outcome):
+                outcome.changed = True
+        except (Invalid, Forbidden) as error:
+            self._refused(obj, error, outcome)
+        except ApiError as error:
+            if error.status != 400:
+                raise
+            self._refused(obj, error, outcome)
+
+    async def delete(self, key: Key, refs: Iterable[Ref]) -> list[str]:
+        """Delete children and return that in words.
+
+        A Deployment stays visible until its pods are gone, so that what they call outlasts them.
+
+        Args:
+            key: The SeldonDeployment that they belong to.
+            refs: The children.
+        """
+        done = []
         for ref in refs:
             _log.info("deleting %s %s/%s, which is superseded", ref.kind, key[0], ref.name)
             try:
@@ -125,6 +145,8 @@ class Applier:
                 )
             except (NotFound, Conflict):
                 continue  # it is gone already, or another object has its name
+            done.append(f"delete {ref.kind} {ref.name}")
+        return done
 
     async def _apply_one(self, key: Key, uid: str, obj: Object, child: Child | None, outcome: Outcome) -> bool:
         """Write one object if it differs; return whether it was written."""
@@ -153,6 +175,8 @@ class Applier:
                 raise Retry(f"{place[0]} {place[1]} was replaced by another") from error
             raise
         made = Child.of(stored)
+        if child is None or (made.content, _replicas(made)) != (child.content, _replicas(child)):
+            outcome.done.append(f"{'create' if child_uid is None else 'change'} {place[0]} {place[1]}")
         self._children.put(made)
         self._records.setdefault(key, {})[place] = made.uid, Record(desired, made.content)
         return True
@@ -215,6 +239,10 @@ def _replicas_hold(obj: Object, child: Child) -> bool:
     """Tell whether a Deployment has the replicas that are planned, if any are."""
     replicas = obj["spec"].get("replicas")
     return replicas is None or not isinstance(child.live, LiveDeployment) or child.live.replicas == replicas
+
+
+def _replicas(child: Child) -> int | None:
+    return child.live.replicas if isinstance(child.live, LiveDeployment) else None
 
 
 def _is_orphan(obj: Object, live: Object) -> bool:

@@ -58,7 +58,7 @@ class Child:
             namespace=metadata["namespace"],
             name=metadata["name"],
             uid=metadata["uid"],
-            resource_version=metadata["resourceVersion"],
+            resource_version=metadata.get("resourceVersion", ""),  # what was only tried has none
             owner=owner_of(obj),
             content=content(obj),
             applied=is_applied(metadata),

@@ -38,10 +38,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What became of a pass, and after how many seconds the next is due at the latest."""
+    """What became of a pass, after how many seconds the next is due at the latest, and what was done in words."""
 
     result: Result
     recheck: float | None = None
+    done: tuple[str, ...] = ()
 
 
 class Reconciler:
@@ -111,12 +112,12 @@ class Reconciler:
         if errors:
             # It was stored while no webhook checked it. What serves already goes on serving.
             await self._report(key, sdep, invalid_status(sdep, errors, now=self._now()))
-            return Pass(Result.REFUSED)
+            return Pass(Result.REFUSED, done=tuple(f"refuse it: {finding}" for finding in errors))
         made = self._plan(key, sdep)
-        await self._applier.delete(key, made.obsolete)
+        gone = await self._applier.delete(key, made.obsolete)
         outcome = await self._applier.apply(key, uid, made.due())
         if not outcome.changed and not outcome.problems:
-            await self._applier.delete(key, made.superseded)
+            gone += await self._applier.delete(key, made.superseded)
         observed = self._children.observed(key, uid)
         causes, recheck = await self._pods.causes(key, made.names("Deployment"), observed)
         if recheck is not None:
@@ -128,7 +129,8 @@ class Reconciler:
         if made.outdated and self._config.rolls_on_upgrade:
             outcome.look_again(_TURN_RECHECK)
         self._note_outdated(key, bool(made.outdated))
-        return Pass(_result(outcome), outcome.recheck)
+        refused = (f"cannot: {problem.message}" for problem in outcome.problems)
+        return Pass(_result(outcome), outcome.recheck, (*gone, *outcome.done, *refused))
 
     def _note_outdated(self, key: Key, outdated: bool) -> None:
         (self.outdated.add if outdated else self.outdated.discard)(key)

@@ -125,7 +125,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, Con
     if problems:
         raise ConfigError(problems)
     identity = environ.get("POD_NAME") or socket.gethostname()
-    settings = Settings(namespace or None, operator, int(port), lease, identity)
+    settings = Settings(namespace or None, operator, int(port), lease, identity, given.dry_run)
     return settings, config, level
 
 
@@ -146,4 +146,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     ):
         shown = f"{text} (${variable}; default: {default or 'none'})"
         parser.add_argument(flag, default=environ.get(variable) or default, metavar="VALUE", help=shown)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what a pass over each SeldonDeployment would do, and do none of it"
+    )
     return parser

@@ -66,6 +66,7 @@ class Client:
         watch_timeout: seconds after which the server is asked to end a watch; each one varies by a fifth.
         watch_grace: seconds that a watch may last longer than that before it counts as hanging. Silence alone
             proves nothing: not every cluster's storage lets the API server send bookmarks while nothing changes.
+        dry_run: have the server decide every write and store none.
 
     Attributes:
         requests: how many requests were sent, by verb: get, list, watch, create, update, patch, delete.
@@ -80,6 +81,7 @@ class Client:
         request_timeout: float = 30.0,
         watch_timeout: float = 150.0,
         watch_grace: float = 15.0,
+        dry_run: bool = False,
     ) -> None:
         self.requests: Counter[str] = Counter()
         self.before_write: Callable[[], None] | None = None
@@ -87,6 +89,7 @@ class Client:
         self._request_timeout = request_timeout
         self._watch_timeout = watch_timeout
         self._watch_grace = watch_grace
+        self._dry_run = dry_run
         self._connection: Connection | None = None
         self._connected_at = 0.0
         self._connecting = asyncio.Lock()
@@ -419,6 +422,8 @@ class Client:
         if connection is None or session is None:
             raise RuntimeError("the client is used outside its `async with` block")
         query = {key: value for key, value in call.query.items() if value is not None}
+        if self._dry_run and call.method != "GET":
+            query["dryRun"] = "All"
         url = connection.url + call.path + ("?" + urlencode(query) if query else "")
         headers = {} if call.data is None else {"Content-Type": call.content_type}
         if token := await connection.authorization():

@@ -183,6 +183,36 @@ async def test_one_that_cannot_reach_the_api_server_is_not_ready_and_stops_at_on
         assert "Traceback" not in one.said
 
 
+async def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(
+    operator: Path, world: World, start: Start
+) -> None:
+    async def dry_run() -> list[str]:
+        env = {
+            "PATH": os.environ["PATH"],
+            "KUBECONFIG": str(operator),
+            "WATCH_NAMESPACE": world.namespace,
+            "EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "engine:1",
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "controller", "--dry-run", cwd=ROOT, env=env, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return said.decode().splitlines()
+
+    await world.create(single())
+    before = await world.versions()
+    assert await dry_run() == [
+        f"{world.namespace}/m: {line}"
+        for line in ("create Service m-p-a", "create Service m-p", "create Deployment m-p-0-a")
+    ]
+    assert await world.versions() == before
+    await start()
+    await world.roll_out()
+    await world.state("Available")
+    assert await dry_run() == [f"{world.namespace}/m: nothing to do"]
+
+
 async def test_a_port_that_is_taken_is_said(start: Start) -> None:
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))

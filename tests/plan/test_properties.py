@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from seldon_core.api.graph import walk
 from seldon_core.plan import LiveObject, Observed, plan
+from seldon_core.plan.kinds import OF_DEPLOYMENT
 
 from .build import CONFIG, Object, all_ready, component, container, live, predictor, sdep
 
@@ -87,6 +89,38 @@ def sdeps(draw: st.DrawFn) -> Object:
     return made
 
 
+@st.composite
+def rich_sdeps(draw: st.DrawFn) -> Object:
+    """With everything that adds objects, containers, volumes or environment."""
+    made = draw(sdeps())
+    annotations = {"seldon.io/engine-separate-pod": "true"} if draw(st.booleans()) else {}
+    made["spec"]["annotations"] = {**(made["spec"]["annotations"] or {}), **annotations}
+    for each in made["spec"]["predictors"]:
+        for _, found in walk(each["graph"]):
+            found |= draw(
+                st.sampled_from([{}, {"modelUri": "gs://b/x"}, {"modelUri": "pvc://c/x"}, {"logger": {"mode": "all"}}])
+            )
+            found |= draw(
+                st.sampled_from([{}, {"implementation": "SKLEARN_SERVER"}, {"implementation": "TENSORFLOW_SERVER"}])
+            )
+        for part in each["componentSpecs"]:
+            part |= draw(st.sampled_from([{}, {"pdbSpec": {"maxUnavailable": 1}}, {"hpaSpec": {"maxReplicas": 3}}]))
+            part |= draw(st.sampled_from([{}, {"kedaSpec": {"triggers": []}}]))
+        each |= draw(st.sampled_from([{}, {"explainer": {"type": "ALE", "modelUri": "gs://e"}}]))
+        each |= draw(st.sampled_from([{}, {"ssl": {"certSecretName": "c"}}]))
+    return made
+
+
+ALL = replace(
+    CONFIG,
+    keda_enabled=True,
+    gateway_enabled=True,
+    gateways=(("infra", "gate", ""),),
+    istio_enabled=True,
+    ambassador_enabled=True,
+)
+
+
 def lists(value: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
     if isinstance(value, dict):
         for key, item in value.items():
@@ -126,6 +160,31 @@ def test_selectors_find_the_pods_they_are_meant_for_and_no_others(obj: Object) -
             assert selected(item["spec"]["selector"]["matchLabels"]) == [name]
         else:
             assert len(selected(item["spec"]["selector"])) == 1, name
+
+
+@given(rich_sdeps())
+@settings(max_examples=60)
+def test_whatever_is_asked_for_server_side_apply_and_selectors_work(obj: Object) -> None:
+    made = plan(obj, ALL, Observed()).objects
+    places = [(item["kind"], item["metadata"]["name"]) for item in made]
+    assert len(places) == len(set(places))
+    assert [place for place in places if place[0] in OF_DEPLOYMENT and ("Deployment", place[1]) not in places] == []
+    for item in made:
+        for path, found in lists(item):
+            keys = LIST_MAPS.get(path)
+            if keys is not None:
+                present = [tuple(entry.get(key, _DEFAULTS.get(key)) for key in keys) for entry in found]
+                assert len(present) == len(set(present)), (path, present)
+    pods = {
+        item["metadata"]["name"]: item["spec"]["template"]["metadata"]["labels"]
+        for item in made
+        if item["kind"] == "Deployment"
+    }
+    for item in made:
+        if item["kind"] in ("Deployment", "PodDisruptionBudget", "Service"):
+            selecting = item["spec"]["selector"]
+            selecting = selecting.get("matchLabels", selecting)
+            assert sum(selecting.items() <= labels.items() for labels in pods.values()) == 1, item["metadata"]["name"]
 
 
 @given(sdeps())

@@ -117,12 +117,15 @@ class ServerConnection(Answers):
                 self._handle(Request.again(known, data[end:]))
                 return
         self._large = len(data) > self._server.limits.head_bytes
+        upgraded_at = 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data, upgrade.args[0])
+            upgraded_at = upgrade.args[0]
         except httptools.HttpParserError as error:
             self._broken(error)
+        if upgraded_at:  # not while an exception is handled, which would pass for the cause of another
+            self._ignore_upgrade(data, upgraded_at)
         if self._upload is not None:
             self._pass_on(self._upload)
         if self._queue and self._reply is None:

@@ -271,6 +271,14 @@ async def test_an_upgrade_is_ignored(serve, connect, first: bytes, body: str) ->
         assert json.loads((await client.response()).body)["path"] == "/last"
 
 
+async def test_what_is_wrong_behind_an_upgrade_is_refused_as_ever(serve, connect) -> None:
+    async with serve(describe) as (_, port):
+        client = await connect(port)
+        await client.send(b"GET /1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET /2\r\n\r\n")
+        assert json.loads((await client.response()).body)["path"] == "/1"
+        assert (await client.response()).status == 505
+
+
 async def test_a_tunnel_is_not_opened(serve, connect) -> None:
     async with serve(lambda _, reply: reply.send(405, (), b"")) as (_, port):
         client = await connect(port)

@@ -15,7 +15,6 @@ import msgspec
 from seldon_core.api import constants
 from seldon_core.api.defaults import stored_defaults
 from seldon_core.api.findings import ABSENT, Finding
-from seldon_core.api.installation import Installation
 from seldon_core.api.validate import validate
 from webhook.patch import Operation, diff
 
@@ -24,7 +23,6 @@ KIND = "AdmissionReview"
 
 # More findings than this help nobody; the rest is counted.
 SHOWN = 20
-_DEFAULT = Installation()
 
 
 class BadReview(ValueError):  # noqa: N818 - says what came in, not that we failed
@@ -90,6 +88,12 @@ class Decision:
 
 
 Decide = Callable[[Request], Decision]
+Find = Callable[[Request], Sequence[Finding]]
+
+
+def find(request: Request) -> Sequence[Finding]:
+    """Return what is wrong with an object by what it says alone."""
+    return validate(request.object, request.old_object)
 
 
 def respond(body: bytes, decide: Decide) -> tuple[Request, Decision, bytes]:
@@ -140,31 +144,31 @@ def parse(body: bytes) -> Request:
     )
 
 
-def mutate(request: Request, *, graph: bool, installation: Installation = _DEFAULT) -> Decision:
+def mutate(request: Request, *, graph: bool, find: Find = find) -> Decision:
     """Check the object as the user wrote it and fill in the defaults that are stored.
 
     Args:
         request: what is asked.
         graph: whether defaults are stored inside the predictors too.
-        installation: what the operator decides.
+        find: returns what is wrong with the object.
     """
     exempt = _exempt(request)
     if exempt is not None:
         return exempt
-    findings = validate(request.object, request.old_object, installation)
+    findings = find(request)
     if any(finding.severity == "error" for finding in findings):
         return Decision(findings)
     return Decision(findings, diff(request.object, stored_defaults(request.object, graph=graph)))
 
 
-def check(request: Request, *, installation: Installation = _DEFAULT) -> Decision:
+def check(request: Request, *, find: Find = find) -> Decision:
     """Check the object as it would be stored, after all mutating webhooks.
 
     Args:
         request: what is asked.
-        installation: what the operator decides.
+        find: returns what is wrong with the object.
     """
-    return _exempt(request) or Decision(validate(request.object, request.old_object, installation))
+    return _exempt(request) or Decision(find(request))
 
 
 def _exempt(request: Request) -> Decision | None:

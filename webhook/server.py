@@ -5,9 +5,10 @@ import contextlib
 import logging
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from seldon_core.kube.client import Client
 from webhook import admission
 from webhook.app import Readiness, admission_app, status_app
 from webhook.metrics import Metrics
+from webhook.surroundings import ClusterTypes, Neighbours, Rules
 from webhook.tls import server_context
 from webhook.trust import Place, Trust
 
@@ -41,7 +43,8 @@ class Settings:
         port: the port for the API server, with TLS.
         metrics_port: the port for probes and Prometheus, without.
         defaulting_graph: whether defaults are stored inside the predictors too.
-        installation: what of the operator's configuration the rules depend on.
+        installation: what the operator decides and the rules depend on.
+        watch_namespace: the only namespace whose SeldonDeployments it is asked about, or None.
     """
 
     place: Place
@@ -49,6 +52,7 @@ class Settings:
     metrics_port: int
     defaulting_graph: bool
     installation: Installation
+    watch_namespace: str | None = None
 
 
 async def serve(settings: Settings) -> None:
@@ -66,34 +70,35 @@ async def serve(settings: Settings) -> None:
     async with Client() as client:
         trust = Trust(client, settings.place, context, metrics)
         readiness = Readiness(lambda: trust.problem)
+        types, neighbours = ClusterTypes(client), Neighbours(client, settings.watch_namespace)
+        find = Rules(settings.installation, types, neighbours).find
         webhooks: dict[str, admission.Decide] = {
-            "/mutate": partial(admission.mutate, graph=settings.defaulting_graph, installation=settings.installation),
-            "/validate": partial(admission.check, installation=settings.installation),
+            "/mutate": partial(admission.mutate, graph=settings.defaulting_graph, find=find),
+            "/validate": partial(admission.check, find=find),
         }
         async with (
             listening(status_app(readiness, metrics), settings.metrics_port, None),
             listening(admission_app(webhooks, readiness, metrics), settings.port, context),
         ):
-            await _serve_until(stop, trust, readiness)
+            await _serve_until(stop, readiness, trust.keep(), types.keep(), neighbours.reflector.run())
     _log.info("stopped")
 
 
-async def _serve_until(stop: asyncio.Event, trust: Trust, readiness: Readiness) -> None:
-    """Keep the certificates in order until told to stop; go on serving a little then, for those not told yet."""
-    keeping = asyncio.create_task(trust.keep(), name="certificates")
+async def _serve_until(stop: asyncio.Event, readiness: Readiness, *keepers: Coroutine[Any, Any, None]) -> None:
+    """Keep everything up to date until told to stop; go on serving a little then, for those not told yet."""
+    keeping = [asyncio.create_task(keeper) for keeper in keepers]
     stopping = asyncio.create_task(stop.wait(), name="signal")
     try:
-        await asyncio.wait({keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if keeping.done():
-            await keeping  # it never ends but by a fault, which is to end the process
+        done, _ = await asyncio.wait({*keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task  # a keeper never ends but by a fault, which is to end the process
         _log.info("stopping: no longer ready, serving on for %s s", LINGER)
         readiness.draining = True
         await asyncio.sleep(LINGER)
     finally:
-        for task in (keeping, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        for each in (*keeping, stopping):
+            each.cancel()
+        await asyncio.gather(*keeping, stopping, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -3,18 +3,17 @@
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from seldon_core.api.installation import Installation
-from seldon_core.kube.errors import ConfigurationError
-from seldon_core.plan import Config, ConfigError
-from seldon_core.plan.config import DEFAULT_ENGINE_IMAGE
+from seldon_core.plan.config import DEFAULT_ENGINE_IMAGE, Config, ConfigError
 from webhook.server import Settings
 from webhook.trust import Place
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+_ENGINE_IMAGE = "EXECUTOR_CONTAINER_IMAGE_AND_VERSION"
 
 _DESCRIPTION = """\
 The admission webhook of Seldon Core: fills in the defaults of SeldonDeployments and refuses those that break a rule,
@@ -31,9 +30,8 @@ once the certificate that it serves is trusted by both configurations.
   GET  /metrics                 for Prometheus
                                 these three also on --metrics-port, without TLS
 
-What can be served is read from the variables that the controller reads too, such as PREDICTOR_SERVERS, KEDA_ENABLED
-and ISTIO_ENABLED; `python -m controller --help` lists them.
-
+What it knows of the operator's configuration, such as the prepackaged servers that there are, it reads from the
+variables of the controller; see `python -m controller --help`.
 The API server is found by $KUBECONFIG, else by the pod's service account, else by ~/.kube/config.
 SIGTERM ends it in order: no longer ready, serving on for a few seconds, finishing what is under way, exit code 0.
 Exit code 2 means that it cannot start as configured; the message says what to change.
@@ -59,7 +57,6 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
         The settings and the log level.
 
     Raises:
-        ConfigurationError: variables of the operator's configuration cannot be used.
         SystemExit: with code 2 after a message on standard error, or with 0 after the help.
     """
     options = _Options("python -m webhook", _DESCRIPTION, environ)
@@ -84,8 +81,14 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
         "compare the predictors in the cluster with those in a repository"
     )
     options.add("--defaulting-graph", "SELDON_WEBHOOK_DEFAULTING_GRAPH", "true", _boolean, text)
+    text = "the only namespace whose SeldonDeployments it is asked about; empty is all of them"
+    options.add("--watch-namespace", "WATCH_NAMESPACE", "", _name_or_none, text)
     options.add_log_level()
     given = options.parse(argv)
+    try:
+        config = Config.from_env({_ENGINE_IMAGE: DEFAULT_ENGINE_IMAGE, **environ})
+    except ConfigError as error:
+        options.refuse("; ".join(error.problems))
     place = Place(
         namespace=given.namespace,
         service=given.service_name,
@@ -94,16 +97,15 @@ def serve_options(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sett
         validating_configuration=given.validating_configuration,
         given=given.certificates == "given",
     )
-    settings = Settings(place, given.port, given.metrics_port, given.defaulting_graph, _installation(environ))
+    settings = Settings(
+        place=place,
+        port=given.port,
+        metrics_port=given.metrics_port,
+        defaulting_graph=given.defaulting_graph,
+        installation=config.installation,
+        watch_namespace=given.watch_namespace or None,
+    )
     return settings, given.log_level
-
-
-def _installation(environ: Mapping[str, str]) -> Installation:
-    """Read what the rules depend on, from the variables that the controller reads too."""
-    try:
-        return Config.from_env({"EXECUTOR_CONTAINER_IMAGE_AND_VERSION": DEFAULT_ENGINE_IMAGE, **environ}).installation
-    except ConfigError as error:
-        raise ConfigurationError(f"the configuration cannot be used:\n{error}") from error
 
 
 def check_options(argv: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
@@ -164,8 +166,12 @@ class _Options:
             if getattr(options, flag.lstrip("-").replace("-", "_")) is None
         ]
         if missing:
-            self._parser.error("; ".join(missing))
+            self.refuse("; ".join(missing))
         return options
+
+    def refuse(self, problem: str) -> NoReturn:
+        """End with a message and code 2."""
+        self._parser.error(problem)
 
 
 def _port(text: str) -> int:
@@ -178,6 +184,10 @@ def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: must be the name of a Kubernetes object")
     return text
+
+
+def _name_or_none(text: str) -> str:
+    return _name(text) if text else ""
 
 
 def _boolean(text: str) -> bool:

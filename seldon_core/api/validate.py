@@ -16,7 +16,7 @@ from .rules.ignored import check_ignored_in_predictor, check_ignored_in_spec
 from .rules.kubernetes import check_kubernetes_types
 from .rules.names import check_labels, check_metadata
 from .rules.pods import check_env, check_pods
-from .rules.predictors import check_collisions, check_predictor_names, check_traffic
+from .rules.predictors import Neighbours, check_collisions, check_predictor_names, check_traffic, made
 from .rules.shape import check_shape, wrong_type
 from .rules.transports import check_endpoint_types, check_explainer, check_kafka
 from .rules.view import Predictor, Settings
@@ -26,7 +26,9 @@ from .support import check_support
 _DEFAULT = Installation()
 
 
-def validate(obj: Any, old: Any = None, installation: Installation = _DEFAULT) -> list[Finding]:
+def validate(
+    obj: Any, old: Any = None, installation: Installation = _DEFAULT, neighbours: Neighbours | None = None
+) -> list[Finding]:
     """Check a SeldonDeployment, as it is written or with its defaults filled in.
 
     No field of a spec is immutable: what the names of objects are made from may change as well, as the objects of the
@@ -37,18 +39,20 @@ def validate(obj: Any, old: Any = None, installation: Installation = _DEFAULT) -
         old: What it was before, where this is an update: an error that it had already, in a place that the update does
             not touch, is a warning then.
         installation: What the operator decides.
+        neighbours: The other SeldonDeployments of the namespace, where they are known; asked with the kind and name of
+            an object, returns which of them makes it.
 
     Returns:
         All findings, errors before warnings, each group in the order of their paths. The object is refused when there
         is an error among them.
     """
-    findings = list(_findings(obj, installation))
+    findings = list(_findings(obj, installation, neighbours))
     if old is not None and any(finding.severity == "error" for finding in findings):
-        findings = ratcheted(findings, obj, _findings(old, installation), old)
+        findings = ratcheted(findings, obj, _findings(old, installation, neighbours), old)
     return sorted(findings, key=_order)
 
 
-def _findings(obj: Any, installation: Installation) -> Iterator[Finding]:
+def _findings(obj: Any, installation: Installation, neighbours: Neighbours | None) -> Iterator[Finding]:
     if not isinstance(obj, dict):
         yield wrong_type(obj, "object", c.KIND)
         return
@@ -60,7 +64,18 @@ def _findings(obj: Any, installation: Installation) -> Iterator[Finding]:
     elif not isinstance(spec, dict):
         yield wrong_type(spec, "object", "spec")
     else:
-        yield from _check_spec(spec, obj, installation)
+        yield from _check_spec(spec, obj, installation, neighbours)
+
+
+def names_made(obj: Any) -> frozenset[tuple[str, str]]:
+    """Return kind and name of every Service and Deployment that a SeldonDeployment turns into.
+
+    Args:
+        obj: The SeldonDeployment; any JSON value is accepted.
+    """
+    spec, metadata = as_map(as_map(obj).get("spec")), as_map(as_map(obj).get("metadata"))
+    predictors = _predictors(spec, Settings.of(spec, _DEFAULT))
+    return frozenset((kind, name) for kind, name, *_ in made(as_text(metadata.get("name")), predictors))
 
 
 def _check_identity(obj: dict[str, Any]) -> Iterator[Finding]:
@@ -72,7 +87,9 @@ def _check_identity(obj: dict[str, Any]) -> Iterator[Finding]:
     yield from check_metadata(obj)
 
 
-def _check_spec(spec: dict[str, Any], obj: dict[str, Any], installation: Installation) -> Iterator[Finding]:
+def _check_spec(
+    spec: dict[str, Any], obj: dict[str, Any], installation: Installation, neighbours: Neighbours | None
+) -> Iterator[Finding]:
     metadata = as_map(obj.get("metadata"))
     predictors = _predictors(spec, Settings.of(spec, installation))
     yield from _check_shapes(spec, predictors, obj)
@@ -86,7 +103,7 @@ def _check_spec(spec: dict[str, Any], obj: dict[str, Any], installation: Install
     yield from check_traffic(predictors)
     # The API server appends five characters to generateName.
     name = as_text(metadata.get("name")) or f"{as_text(metadata.get('generateName'))}-----"
-    yield from check_collisions(name, predictors)
+    yield from check_collisions(name, predictors, neighbours)
     yield from check_support(spec, predictors)
 
 

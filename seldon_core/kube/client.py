@@ -12,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 import msgspec
@@ -138,6 +138,15 @@ class Client:
         except NotFound:
             return False
         return any(entry.get("name") == resource.plural for entry in found.get("resources") or ())
+
+    async def document(self, path: str) -> Object:
+        """Return what the server says about itself under a path such as ``/openapi/v3``; everybody may ask that.
+
+        Raises:
+            KubeError: any failure.
+        """
+        path, _, query = path.partition("?")
+        return await self._request("get", "GET", path, dict(parse_qsl(query)))
 
     async def pages(
         self,
@@ -482,7 +491,7 @@ def _decode(body: bytes) -> Object:
     """Decode an answer that ought to be a JSON object."""
     try:
         decoded = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreachable(f"what answers is not a Kubernetes API server: {error}") from error
     if not isinstance(decoded, dict):
         raise Unreachable("what answers is not a Kubernetes API server: not a JSON object")

@@ -37,6 +37,7 @@ WEBHOOK: Rules = {
     "[seldon-validating-webhook-configuration-seldon-system]": {"get", "list", "watch", "patch", "delete"},
     "/namespaces[seldon-system]": {"get"},
 }
+SEEN: Rules = {"machinelearning.seldon.io/seldondeployments": {"list", "watch"}}
 CA: Rules = {"/secrets": {"create"}, "/secrets[seldon-webhook-ca]": {"get", "list", "watch", "update"}}
 CHECK: Rules = {"machinelearning.seldon.io/seldondeployments": {"create"}}
 
@@ -44,17 +45,17 @@ CHECK: Rules = {"machinelearning.seldon.io/seldondeployments": {"create"}}
 GRANTS: dict[str, dict[str, dict[str, Rules]]] = {
     "cluster-wide": {
         "seldon-manager": {"": CONTROLLER | NAMESPACES, NAMESPACE: LEASE},
-        "seldon-webhook": {"": WEBHOOK, NAMESPACE: CA},
+        "seldon-webhook": {"": WEBHOOK | SEEN, NAMESPACE: CA},
         "seldon-webhook-check": {NAMESPACE: CHECK},
     },
     "single namespace": {
         "seldon-manager": {NAMESPACE: CONTROLLER | LEASE},
-        "seldon-webhook": {"": WEBHOOK, NAMESPACE: CA},
+        "seldon-webhook": {"": WEBHOOK, NAMESPACE: SEEN | CA},
         "seldon-webhook-check": {NAMESPACE: CHECK},
     },
     "by id": {
         "seldon-manager": {"": CONTROLLER | NAMESPACES, NAMESPACE: LEASE},
-        "seldon-webhook": {"": WEBHOOK, NAMESPACE: CA},
+        "seldon-webhook": {"": WEBHOOK | SEEN, NAMESPACE: CA},
         "seldon-webhook-check": {NAMESPACE: CHECK},
     },
 }

@@ -49,6 +49,10 @@ def test_the_environment_stands_in_for_flags_and_flags_win() -> None:
     assert (settings.port, settings.place.namespace, settings.defaulting_graph) == (2, "env", False)
     assert (settings.place.mutating_configuration, settings.place.validating_configuration) == ("em", "ev")
     assert log_level == "DEBUG"
+    assert settings.installation.engine_ports == (8000, 5001, 5002)
+    assert settings.watch_namespace is None
+    settings, _ = serve_options(REQUIRED, {"EXECUTOR_SERVER_PORT": "81", "WATCH_NAMESPACE": "models"})
+    assert (settings.installation.engine_ports[0], settings.watch_namespace) == (81, "models")
     options = check_options([], {"POD_NAMESPACE": "env", "CONTROLLER_ID": "team"})
     assert (options.namespace, options.controller_id, options.timeout) == ("env", "team", 120.0)
 
@@ -63,6 +67,7 @@ def test_the_environment_stands_in_for_flags_and_flags_win() -> None:
         pytest.param(["--namespace=A b"], {}, "must be the name of a Kubernetes object", id="name"),
         pytest.param(["--defaulting-graph=yes"], {}, "must be true or false", id="boolean"),
         pytest.param(["--certificates=bought"], {}, "'bought': must be own or given", id="certificates"),
+        pytest.param(REQUIRED, {"EXECUTOR_SERVER_PORT": "x"}, "EXECUTOR_SERVER_PORT: 'x'", id="of the controller"),
         pytest.param(["--log-level=LOUD"], {}, "must be one of DEBUG, INFO", id="log level"),
         pytest.param(["--prot=1"], {}, "unrecognized arguments: --prot=1", id="unknown flag"),
     ],

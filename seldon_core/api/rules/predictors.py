@@ -1,6 +1,6 @@
 """The predictors beside one another: their names, their shares of the traffic, and the names made from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from .. import constants as c
 from ..defaults import with_servers
@@ -86,15 +86,17 @@ def _correction(live: Sequence[Predictor], total: int) -> str:
     return f"choose weights that add up to {_ALL}"
 
 
-def check_collisions(sdep_name: str, predictors: Sequence[Predictor]) -> Iterator[Finding]:
-    """Yield parts of a SeldonDeployment whose Services or Deployments would have the name of another's.
+# Asked with a kind and a name: which other SeldonDeployment of the namespace makes such an object, or None.
+Neighbours = Callable[[str, str], str | None]
+
+
+def made(sdep_name: str, predictors: Sequence[Predictor]) -> Iterator[tuple[str, str, str, object, str]]:
+    """Yield kind, name, deciding field, its value and a remedy for every Service and Deployment.
 
     Args:
         sdep_name: The name of the SeldonDeployment.
-        predictors: The predictors.
+        predictors: The predictors; of those with one name, only the first makes anything.
     """
-    services: dict[str, str] = {}
-    deployments: dict[str, str] = {}
     seen: set[str] = set()
     for predictor in predictors:
         name = as_text(predictor.fields.get("name"))
@@ -102,15 +104,29 @@ def check_collisions(sdep_name: str, predictors: Sequence[Predictor]) -> Iterato
             continue
         seen.add(name)
         for service, where, value in _services(sdep_name, predictor):
-            if service in services:
-                rule = f"makes a Service named {short(service)}, as {services[service]} does"
-                yield Finding(where, value, rule, "rename one of the two")
-            services.setdefault(service, where)
+            yield "Service", service, where, value, "rename one of the two"
         for deployment, where, remedy in _deployments(sdep_name, predictor):
-            if deployment in deployments:
-                rule = f"makes a Deployment named {short(deployment)}, as {deployments[deployment]} does"
-                yield Finding(where, ABSENT, rule, remedy)
-            deployments.setdefault(deployment, where)
+            yield "Deployment", deployment, where, ABSENT, remedy
+
+
+def check_collisions(
+    sdep_name: str, predictors: Sequence[Predictor], neighbours: Neighbours | None = None
+) -> Iterator[Finding]:
+    """Yield parts of a SeldonDeployment whose Services or Deployments would have the name of another's.
+
+    Args:
+        sdep_name: The name of the SeldonDeployment.
+        predictors: The predictors.
+        neighbours: The other SeldonDeployments of the namespace, where they are known.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    for kind, name, where, value, remedy in made(sdep_name, predictors):
+        if (kind, name) in taken:
+            yield Finding(where, value, f"makes a {kind} named {short(name)}, as {taken[kind, name]} does", remedy)
+        elif neighbours is not None and (other := neighbours(kind, name)) is not None:
+            rule = f"makes a {kind} named {short(name)}, as SeldonDeployment {short(other)} does"
+            yield Finding(where, value, rule, remedy)
+        taken.setdefault((kind, name), where)
 
 
 def _services(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, str]]:

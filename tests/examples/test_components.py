@@ -20,6 +20,7 @@ from examples.components.outlier_detector.OutlierDetector import OutlierDetector
 from seldon_core.api.validate import validate
 from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.microservice.component import Component
+from seldon_core.microservice.identity import Identity
 
 from ..microservice.serving import ask
 
@@ -69,6 +70,16 @@ def test_text_is_refused_by_the_transformer() -> None:
 def test_the_combiner_answers_the_mean() -> None:
     mean = MeanCombiner().aggregate([[[1, 2]], [[3, 6]]], [["a", "b"], ["a", "b"]])
     np.testing.assert_array_equal(mean, [[2, 4]])
+
+
+def test_the_combiner_joins_whole_messages_of_its_children() -> None:
+    children = [
+        {"data": {"names": ["a", "b"], "ndarray": [[1, 2]]}, "meta": {"tags": {"left": 1}}},
+        {"data": {"names": ["a", "b"], "ndarray": [[3, 6]]}, "meta": {"tags": {"right": 2}}},
+    ]
+    status, answer = ask(MeanCombiner(), children, "aggregate")
+    assert (status, answer["data"]["ndarray"]) == (200, [[2, 4]])
+    assert answer["meta"]["tags"] == {"left": 1, "right": 2}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +169,20 @@ def test_the_router_follows_rewards() -> None:
     assert shares(made) == pytest.approx([0.15, 0.15, 0.7], abs=0.03)
     assert made.counts.tries == [1, 0, 2]
     assert made.counts.means() == pytest.approx([0.2, 0.0, 0.9])
+
+
+def test_the_router_is_taught_through_the_wrapper(tmp_path: Path) -> None:
+    identity = Identity(unit="router")
+    made = router(epsilon=0.0, best_branch=0, state_file=str(tmp_path / "router.json"))
+    request = {"data": {"ndarray": [[1.0]]}}
+    status, answer = ask(made, request, "route", identity=identity)
+    assert (status, answer["data"]["ndarray"]) == (200, [[0]])
+    feedback = {"request": request, "response": {"meta": {"routing": {"router": 1}}}, "reward": 1.0}
+    assert ask(made, feedback, "send_feedback", identity=identity)[0] == 200
+    again = router(epsilon=0.0, best_branch=0, state_file=str(tmp_path / "router.json"))
+    assert ask(again, request, "route", identity=identity)[1]["data"]["ndarray"] == [[1]]
+    status, answer = ask(made, {**feedback, "response": {}}, "send_feedback", identity=identity)
+    assert (status, answer["status"]["reason"]) == (400, "MICROSERVICE_BAD_DATA")
 
 
 @pytest.mark.parametrize(("epsilon", "expected"), [(0.0, [1.0, 0.0]), (1.0, [0.0, 1.0])])
@@ -277,7 +302,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_a_component_can_be_called_in_the_way_of_the_contract(cls: type) -> None:
     made = cls(n_branches=2) if cls is EpsilonGreedy else cls()
-    Component(made)
+    assert Component(made).methods
 
 
 @pytest.mark.parametrize("manifest", sorted(COMPONENTS.rglob("*.yaml")), ids=lambda path: path.parent.name)

@@ -1,7 +1,6 @@
 """The metrics that a model makes itself: how it writes them, which are valid, how Prometheus sees them."""
 
 import math
-import os
 import re
 from typing import Any
 
@@ -71,7 +70,7 @@ class CustomMetrics:
 
     def __init__(self, registry: Registry, identity: Identity, *, rewards: bool = True) -> None:
         self._registry = registry
-        fixed = {**identity.labels(), "worker_id": str(os.getpid())}
+        fixed = {**identity.labels(), "worker_id": registry.process}
         self._fixed_names = ("method", *fixed)
         self._fixed_values = tuple(fixed.values())
         self._reserved = {*self._fixed_names, "le"}

@@ -23,10 +23,10 @@ from seldon_core.microservice.flows import ErrorHandler
 from seldon_core.microservice.routes import Model
 from seldon_core.microservice.worker import Worker
 from seldon_core.telemetry.metrics import CONTENT_TYPE
-from seldon_core.transport.http_server import Handler, HTTPServer, Reply, Request
+from seldon_core.transport.http_server import Handler, HTTPServer, Reply, Request, listening_socket
 from seldon_core.transport.limits import Limits
 
-__all__ = ["Scrapes", "Service"]
+__all__ = ["DRAIN_SECONDS", "SIGNALS", "Scrapes", "Service", "listen"]
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,8 @@ class Service:
         self._stop = asyncio.Event()
         metrics = HTTPServer(scrapes)
         http = HTTPServer(self._application.handle, limits=self._limits, render_error=render_error)
-        ports = await _listen(http, http_port, "HTTP"), await _listen(metrics, metrics_port, "metrics")
+        http_socket = listen(http_port, "HTTP")
+        ports = await http.listen(http_socket), await metrics.listen(listen(metrics_port, "metrics"))
         assert self._wakeup is not None
         receiver = self._wakeup[0]
         self._loop.add_reader(receiver, self._signalled, receiver, http)
@@ -167,9 +168,18 @@ class Service:
         self._stop.set()
 
 
-async def _listen(server: HTTPServer, port: int, name: str) -> int:
+def listen(port: int, name: str) -> socket.socket:
+    """Open a port.
+
+    Args:
+        port: 0 picks a free one.
+        name: what it is for.
+
+    Raises:
+        StartupError: it cannot be opened.
+    """
     try:
-        return await server.start(None, port)
+        return listening_socket(None, port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StartupError(f"the {name} port {port} cannot be opened: {reason}; free it or choose another") from None

@@ -9,6 +9,7 @@
 Count from one thread only (that of the event loop): additions on plain numbers are not atomic across threads.
 """
 
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
@@ -157,7 +158,11 @@ class Family(Generic[M]):
 
 
 class Registry:
-    """The metric families of a process, in the order in which they were made."""
+    """The metric families of a process, in the order in which they were made.
+
+    Attributes:
+        process: what stands for the process in labels.
+    """
 
     def __init__(self, numbers: Numbers | None = None) -> None:
         """Make it.
@@ -165,6 +170,7 @@ class Registry:
         Args:
             numbers: where histograms are counted when several processes share the registry; each renders the sums.
         """
+        self.process = str(os.getpid())
         self._numbers = numbers
         self._shown: dict[str, Callable[[], str]] = {}
 

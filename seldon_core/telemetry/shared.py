@@ -41,6 +41,12 @@ class SharedMemory:
         start = place * self.region_bytes
         return self._memory[start : start + self.region_bytes]
 
+    def entries(self, place: int) -> tuple[int, list[tuple[list[str], MutableSequence[float]]]]:
+        """The process that has a place, and what was counted there: the name and label values, and the numbers."""
+        region = self.region(place)
+        pid, _ = _HEAD.unpack_from(region)
+        return pid, [(key.split(_SEPARATOR), cells) for key, cells in _entries(region)]
+
 
 class SharedNumbers:
     """What one process counts on, and the sums over all; see `seldon_core.telemetry.metrics.Numbers`."""

@@ -38,6 +38,8 @@ class HTTPServer:
         retiring: set it to answer `Connection: close` from now on while still accepting connections.
         budget: bytes of bodies in memory; share one between servers and clients of a process.
         known: heads of requests that were parsed before.
+        forgotten: called whenever a connection has ended.
+        taker: gets the sockets of connections that are given away, see `give_away`.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class HTTPServer:
         self.retiring = False
         self.draining = False
         self.connections: set[ServerConnection] = set()
+        self.forgotten: Callable[[], None] | None = None
+        self.taker: Callable[[socket.socket], None] | None = None
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event = asyncio.Event()
@@ -93,6 +97,22 @@ class HTTPServer:
         self._listener = await loop.create_server(lambda: ServerConnection(self), sock=sock, backlog=1024)
         self._sweep()
         return int(sock.getsockname()[1])
+
+    async def adopt(self, sock: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere.
+
+        Raises:
+            OSError: it has ended already.
+        """
+        if self._sweeper is None:
+            self._sweep()
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: ServerConnection(self), sock)
+
+    def give_away(self, taker: Callable[[socket.socket], None]) -> None:
+        """Let others go on with the connections: each is given to `taker` as soon as it is between two requests."""
+        self.taker = taker
+        for connection in tuple(self.connections):
+            connection.offer()
 
     async def drain(self, grace: float) -> int:
         """Stop accepting, let every request in flight be answered, close each connection after its answer.
@@ -122,6 +142,8 @@ class HTTPServer:
     def closed(self, connection: ServerConnection) -> None:
         """Forget a connection; called by it."""
         self.connections.discard(connection)
+        if self.forgotten is not None:
+            self.forgotten()
         if self.draining and not self.connections:
             self._drained.set()
 

@@ -7,6 +7,8 @@ everything rare (limits that are near, timeouts, refusals) is left to slower pat
 
 import asyncio
 import logging
+import os
+import socket
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -454,6 +456,8 @@ class ServerConnection(Answers):
         if keep_alive:
             if self._queue or self._read_paused:
                 self._hand_over()
+            elif self._server.taker is not None:
+                self.offer()
         elif self._request is request:
             self._linger()  # answered before all of it had arrived
         else:
@@ -488,9 +492,27 @@ class ServerConnection(Answers):
 
     # Time.
 
+    def offer(self) -> None:
+        """Give the connection to the server's taker, if it is between two requests.
+
+        What the caller sends from now on waits in the socket until it is read there.
+        """
+        taker = self._server.taker
+        if taker is None or self._reply is not None or self._queue or self._request is not None or self._target:
+            return
+        if self._last or self._read_paused or self.write_paused or self._transport.get_write_buffer_size():
+            return
+        self._transport.pause_reading()
+        self._last = True
+        duplicate = os.dup(self._transport.get_extra_info("socket").fileno())
+        self._transport.abort()  # closes this end's number of the socket alone
+        taker(socket.socket(fileno=duplicate))
+
     def tick(self, seconds: float) -> None:
         """Called by the server's sweep: `seconds` have passed, more or less."""
         limits = self._server.limits
+        if self._server.taker is not None:
+            self.offer()
         self._waited += seconds
         if self.write_paused:
             unwritten = self._transport.get_write_buffer_size()

@@ -25,7 +25,7 @@ BODY_BYTES = Limits().body_bytes
 _WBITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
-def decoded(message: Message) -> Message:
+def decoded(message: Message, limit: int = BODY_BYTES) -> Message:
     """A message without `Content-Encoding`; one that is encoded in a way unknown here comes back as it is.
 
     Raises:
@@ -36,11 +36,11 @@ def decoded(message: Message) -> Message:
         return message
     decoder = zlib.decompressobj(_WBITS[encoding])
     try:
-        body = decoder.decompress(message.body, BODY_BYTES)
+        body = decoder.decompress(message.body, limit)
     except zlib.error as error:
         raise MessageError(f"the body is not {encoding.decode()}: {error}") from None
     if decoder.unconsumed_tail:
-        raise MessageError(f"the body decodes to more than {BODY_BYTES} bytes")
+        raise MessageError(f"the body decodes to more than {limit} bytes")
     if not decoder.eof:
         raise MessageError(f"the body is not {encoding.decode()}: its end is missing")
     headers = [header for header in message.headers if header[0] != b"content-encoding"]

@@ -1,11 +1,13 @@
 """Runs the graph for requests: predictions, feedback along the branches that a prediction took, and metadata."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from seldon_core.engine.components import Endpoint, Message
 from seldon_core.engine.deadlines import Deadlines
-from seldon_core.engine.dialects import SeldonDialect, decoded
+from seldon_core.engine.dialects import SeldonDialect
 from seldon_core.engine.graph import PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT, Node, Step
 from seldon_core.engine.interpreter import feedback, predict
 from seldon_core.engine.metrics import ByCode
@@ -17,6 +19,8 @@ from seldon_core.protocols.json_codec import loads
 from seldon_core.transport.http_server import Handler, Reply, Request
 from seldon_core.transport.limits import Budget
 
+T = TypeVar("T")
+
 
 class Orchestrator:
     """What all requests to the graph of an engine share.
@@ -27,6 +31,7 @@ class Orchestrator:
         images: name of each node -> image that serves it.
         dialect: of the messages.
         timeout: seconds that a request may take as a whole.
+        body_bytes: what a message may hold once it is decoded.
         budget: bytes of bodies in memory.
         deadlines: of the requests in flight.
         merges_meta: whether the engine looks into messages; the answer of a single component is the caller's, byte
@@ -43,6 +48,7 @@ class Orchestrator:
         *,
         dialect: SeldonDialect,
         timeout: float,
+        body_bytes: int,
         budget: Budget,
         predictions: ByCode,
         feedbacks: ByCode,
@@ -52,6 +58,7 @@ class Orchestrator:
         self.images = images
         self.dialect = dialect
         self.timeout = timeout
+        self.body_bytes = body_bytes
         self.budget = budget
         self.deadlines = Deadlines()
         steps = list(root.steps())
@@ -60,6 +67,7 @@ class Orchestrator:
         relayed = not self.merges_meta and steps and steps[0].method in (PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT)
         self.relayed = steps[0] if relayed else None
         self.puids = puids()
+        self._apart = ThreadPoolExecutor(1, "messages")
         self._predictions = predictions
         self._feedbacks = feedbacks
         self._order = {step: place for place, step in enumerate([*steps, *root.feedback_steps()])}
@@ -76,9 +84,9 @@ class Orchestrator:
         if self.relayed is not None:
             Relay(self, self.endpoints[self.relayed], request, reply, self._predictions).start(request, target)
             return
-        run = Run(self, request, reply, self._predictions)
-        if self._readable(run):
-            run.start(predict(self.root, run.message, run.routing, self.dialect))
+        Run(self, request, reply, self._predictions).start(
+            lambda run: predict(self.root, run.message, run.routing, self.dialect)
+        )
 
     def takes_uploads(self, handler: Handler | None) -> bool:
         """Whether a request for this handler is relayed, its body as it arrives."""
@@ -86,25 +94,17 @@ class Orchestrator:
 
     def feedback(self, request: Request, reply: Reply) -> None:
         """Take feedback along the branches that the prediction took, and answer what the graph's nodes answer."""
-        run = Run(self, request, reply, self._feedbacks)
-        if not self._readable(run):
-            return
-        try:
-            routing = _recorded_routing(run.message.body)
-        except MessageError as error:
-            run.refuse(400, str(error))
-            return
-        run.start(feedback(self.root, run.message, routing))
+        Run(self, request, reply, self._feedbacks).start(
+            lambda run: feedback(self.root, run.message, _recorded_routing(run.message.body))
+        )
 
-    def _readable(self, run: Run) -> bool:
-        """Decode the caller's message once, where the engine looks into it; False when it cannot be decoded."""
-        if self.merges_meta:
-            try:
-                run.message = decoded(run.message)
-            except MessageError as error:
-                run.refuse(400, str(error))
-                return False
-        return True
+    def work_apart(self, function: Callable[[], T]) -> "asyncio.Future[T]":
+        """Do some work in another thread; one piece of it at a time, because it shares this process' processor."""
+        return asyncio.get_running_loop().run_in_executor(self._apart, function)
+
+    def close(self) -> None:
+        """Do no more work in another thread."""
+        self._apart.shutdown(wait=False, cancel_futures=True)
 
     def finish(self, message: Message, answers: Sequence[Noted], puid: bytes, routing: Mapping[str, int]) -> Message:
         """The graph's answer as the caller gets it.

@@ -4,10 +4,12 @@ A `Run` has a `Branch` for each walk that is under way; where the graph fans out
 them all.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from seldon_core.engine.components import Endpoint, Message
 from seldon_core.engine.dialects import decoded
@@ -23,10 +25,32 @@ from seldon_core.transport.http_server import Reply, Request
 if TYPE_CHECKING:
     from seldon_core.engine.orchestrator import Orchestrator
 
+# Messages that make more work than the event loop should do between two turns.
+HEAVY_BYTES = 256 * 1024
+HEAVY_ENCODED_BYTES = 16 * 1024
+
+T = TypeVar("T")
+
 # A step, the bodies of the answers that it was sent, and the body of its own.
 Noted = tuple[Step, Sequence[bytes], bytes]
 
 log = logging.getLogger(__name__)
+
+
+class Finished(NamedTuple):
+    """The end of a walk, with what came out of it."""
+
+    message: Message | None
+
+
+# What a walk asks for: a step to be taken with a message, further walks to be taken at the same time, or the end.
+Asked = tuple[Step, Message] | list[Walk[Any]] | Finished | NodeError
+
+
+def is_heavy(message: Message) -> bool:
+    """Whether reading a message takes so long that others would notice."""
+    encoded = message.header(b"content-encoding") is not None
+    return len(message.body) > (HEAVY_ENCODED_BYTES if encoded else HEAVY_BYTES)
 
 
 class Branch:
@@ -78,9 +102,9 @@ class Branch:
         try:
             now = perf_counter()
             endpoint.calls.observe(response.status, now - self.called_at)
-            message = run.take(step, sent, response, now)
+            message = run.take(step, response, now)
             if message is not None:
-                self.advance(message, now)
+                run.work(partial(self._digest, step, sent, message), self.follow, message)
         except Exception:  # the caller must not wait for an answer that never comes
             log.exception("a request failed on an answer of node %r", endpoint.node)
             run.fail(endpoint.node, 500, "internal error")
@@ -97,30 +121,53 @@ class Branch:
 
     # From step to step.
 
-    def advance(self, value: object, now: float) -> None:
-        """Give the walk what it waits for, and do what it asks for next."""
+    def resume(self, value: object) -> Asked:
+        """Give the walk what it waits for; what it asks for next."""
         try:
-            asked = self._walk.send(value)
+            return self._walk.send(value)  # type: ignore[no-any-return] # steps and walks, by the interpreter's word
         except StopIteration as finished:
-            self._finish(finished.value, now)
-            return
+            return Finished(finished.value)
         except NodeError as error:
-            self._run.fail(error.node, error.status, error.info)
-            return
-        if type(asked) is list:
-            self._fork(asked, now)
-        else:
-            step, message = asked
-            self._call(step, message, now)
+            return error
 
-    def _call(self, step: Step, message: Message, now: float) -> None:
+    def _digest(self, step: Step, sent: Message, answer: Message) -> Asked:
+        """Read an answer, and give it to the walk."""
+        run = self._run
+        if run.orchestrator.merges_meta:
+            try:
+                answer = decoded(answer, run.orchestrator.body_bytes)
+            except MessageError as error:
+                return NodeError(step.node, str(error))
+            run.note(step, sent, answer)
+        return self.resume(answer)
+
+    def _answer_ourselves(self, step: Step, function: Callable[[bytes], bytes], message: Message) -> Asked:
+        try:
+            answer = Message(function(message.body), [JSON])
+        except MessageError as error:
+            return NodeError(step.node, str(error))
+        self._run.note(step, message, answer)
+        return self.resume(answer)
+
+    def follow(self, asked: Asked) -> None:
+        """Do what the walk asks for."""
+        if isinstance(asked, list):
+            self._fork(asked)
+        elif isinstance(asked, Finished):
+            self._finish(asked.message)
+        elif isinstance(asked, NodeError):
+            self._run.fail(asked.node, asked.status, asked.info)
+        else:
+            self._call(*asked)
+
+    def _call(self, step: Step, message: Message) -> None:
         run = self._run
         self._step = step
         if step.function is not None:
-            self._answer_ourselves(step, step.function, message, now)
+            run.work(partial(self._answer_ourselves, step, step.function, message), self.follow, message)
             return
         endpoint = self.endpoint = run.orchestrator.endpoints[step]
-        self.called_at = now
+        self.called_at = perf_counter()
         self._sent = message
         try:
             described = header_lines(header for header in message.headers if header[0] in OF_BODY)
@@ -130,36 +177,29 @@ class Branch:
         else:
             run.calling.add(self)
 
-    def _answer_ourselves(self, step: Step, function: Callable[[bytes], bytes], message: Message, now: float) -> None:
-        try:
-            answer = Message(function(message.body), [JSON])
-        except MessageError as error:
-            self._run.fail(step.node, 500, str(error))
-            return
-        self._run.note(step, message, answer)
-        self.advance(answer, now)
-
-    def _fork(self, walks: list[Walk[Any]], now: float) -> None:
+    def _fork(self, walks: list[Walk[Any]]) -> None:
+        run = self._run
         if not walks:
-            self.advance([], now)
+            self.follow(self.resume([]))
             return
         self._results = [None] * len(walks)
         self._waiting = len(walks)
         for place, walk in enumerate(walks):
-            Branch(self._run, walk, self, place).advance(None, now)
-            if self._run.over:
+            branch = Branch(run, walk, self, place)
+            run.work(partial(branch.resume, None), branch.follow)
+            if run.over:
                 return
 
-    def _finish(self, message: Message | None, now: float) -> None:
+    def _finish(self, message: Message | None) -> None:
         parent = self._parent
         if parent is None:
-            self._run.complete(message, now)
+            self._run.complete(message)
             return
         parent._results[self._place] = message
         parent._waiting -= 1
         if not parent._waiting:
             results, parent._results = parent._results, []
-            parent.advance(results, now)
+            self._run.work(partial(parent.resume, results), parent.follow)
 
 
 class Run(Served):
@@ -171,52 +211,100 @@ class Run(Served):
         calling: the branches that wait for a component.
     """
 
-    __slots__ = ("_answers", "calling", "message", "routing")
+    __slots__ = ("_answers", "_heavy", "calling", "message", "routing")
 
     def __init__(self, orchestrator: "Orchestrator", request: Request, reply: Reply, counter: ByCode) -> None:
         super().__init__(orchestrator, request, reply, counter)
         self.message = Message(request.body, self.split.of_body)
         self.routing: dict[str, int] = {}
         self._answers: list[Noted] = []
+        self._heavy = False
         self.calling: set[Branch] = set()
 
-    def start(self, walk: Walk[Any]) -> None:
-        """Take the first step."""
+    def start(self, set_out: Callable[["Run"], Walk[Any]]) -> None:
+        """Take the first step.
+
+        Args:
+            set_out: makes the walk, once the message has been decoded.
+        """
         try:
-            Branch(self, walk).advance(None, self._started_at)
+            self.work(partial(self._open, set_out), self._opened, self.message)
         except Exception:
             log.exception("a request failed before the first answer")
             self.refuse(500, "internal error")
 
-    def take(self, step: Step, sent: Message, response: Response, now: float) -> Message | None:
+    def _open(self, set_out: Callable[["Run"], Walk[Any]]) -> tuple[Branch, Asked] | MessageError:
+        orchestrator = self.orchestrator
+        try:
+            if orchestrator.merges_meta:
+                self.message = decoded(self.message, orchestrator.body_bytes)
+            branch = Branch(self, set_out(self))
+        except MessageError as error:
+            return error
+        return branch, branch.resume(None)
+
+    def _opened(self, opened: tuple[Branch, Asked] | MessageError) -> None:
+        if isinstance(opened, MessageError):
+            self.refuse(400, str(opened))
+        else:
+            branch, asked = opened
+            branch.follow(asked)
+
+    def work(self, function: Callable[[], T], then: Callable[[T], None], message: Message | None = None) -> None:
+        """Work on messages, and go on with what comes out of it, unless the run is over by then.
+
+        Large messages are worked on in another thread, so that nobody else waits meanwhile.
+
+        Args:
+            function: the work.
+            then: what to do with its outcome.
+            message: a message that it reads, where the run has not seen it before.
+        """
+        if message is not None and not self._heavy:
+            self._heavy = is_heavy(message)
+        if not self._heavy:
+            then(function())
+            return
+        future = self.orchestrator.work_apart(lambda: None if self.over else function())
+        future.add_done_callback(partial(self._worked, then))
+
+    def _worked(self, then: Callable[[T], None], future: "asyncio.Future[T]") -> None:
+        try:
+            outcome = future.result()
+            if not self.over:
+                then(outcome)
+        except Exception:
+            log.exception("a request failed on a large message")
+            self.refuse(500, "internal error")
+
+    def take(self, step: Step, response: Response, now: float) -> Message | None:
         """Take a component's answer; None when it ends the run."""
         self._reserved += response.reserved
         message = Message(response.body, relayed(response.headers), response.status)
         if not 200 <= response.status < 300:
             self.end(message.status, message.headers, message.body, now, (FAILED_NODE, step.node.encode()))
             return None
-        if self.orchestrator.merges_meta:
-            try:
-                message = decoded(message)
-            except MessageError as error:
-                self.fail(step.node, 500, str(error))
-                return None
-            self.note(step, sent, message)
         return message
 
     def note(self, step: Step, sent: Message, answer: Message) -> None:
         """Remember an answer for the end."""
         self._answers.append((step, (sent.body,) if sent.sources is None else sent.sources, answer.body))
 
-    def complete(self, message: Message | None, now: float) -> None:
+    def complete(self, message: Message | None) -> None:
         """Answer with what came out of the graph."""
-        if message is None:
-            message = self.message
+        found = self.message if message is None else message
         if self.orchestrator.merges_meta:
-            message = self.orchestrator.finish(message, self._answers, self.puid, self.routing)
-        self.end(message.status, message.headers, message.body, now)
+            finish = partial(self.orchestrator.finish, found, self._answers, self.puid, self.routing)
+            self.work(finish, self._answer)
+        else:
+            self._answer(found)
+
+    def _answer(self, message: Message) -> None:
+        self.end(message.status, message.headers, message.body, perf_counter())
 
     def _slowest(self) -> str:
+        if not self.calling:
+            return self.orchestrator.root.name  # the time went into the messages
         longest = min(self.calling, key=lambda branch: branch.called_at)
         assert longest.endpoint is not None
         return longest.endpoint.node

@@ -79,6 +79,7 @@ class Service:
             predictor.images,
             dialect=dialect,
             timeout=predictor.timeout,
+            body_bytes=predictor.body_bytes,
             budget=self._budget,
             predictions=self._metrics.predictions,
             feedbacks=self._metrics.feedbacks,
@@ -140,6 +141,7 @@ class Service:
         await self._metrics_server.drain(0)
         for pool in self._pools.values():
             pool.close()
+        self._orchestrator.close()
         if self._access_log is not None:
             self._access_log.flush()
         return cut

@@ -22,7 +22,7 @@ from seldon_core.flask_utils import SeldonMicroserviceException
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.identity import Identity
 
-from ..microservice.serving import ask
+from ..microservice.serving import ask, get, process, until
 
 COMPONENTS = Path(__file__).resolve().parent.parent.parent / "examples" / "components"
 USUAL, UNUSUAL = [5.8, 3.0, 3.8, 1.2], [50.0, -3.0, 0.0, 9.0]
@@ -265,6 +265,36 @@ def test_workers_share_the_counts_through_the_file(tmp_path: Path) -> None:
         thread.join()
     assert [made.route([[1.0]], []).data for made in routers] == [1, 1, 1, 1]
     assert [made.counts.tries for made in routers] == [[0, 100]] * 4
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_killed_router_goes_on_where_it_was(tmp_path: Path, workers: str) -> None:
+    source = (COMPONENTS / "epsilon_greedy" / "EpsilonGreedy.py").read_text()
+    (tmp_path / "EpsilonGreedy.py").write_text(source)
+    parameters = [
+        {"name": "n_branches", "type": "INT", "value": "2"},
+        {"name": "epsilon", "type": "FLOAT", "value": "0"},
+        {"name": "best_branch", "type": "INT", "value": "0"},
+        {"name": "state_file", "type": "STRING", "value": str(tmp_path / "router.json")},
+    ]
+    variables = {"PREDICTIVE_UNIT_ID": "router", "PREDICTIVE_UNIT_PARAMETERS": json.dumps(parameters)}
+    request = {"data": {"ndarray": [[1.0]]}}
+    feedback = {"request": request, "response": {"meta": {"routing": {"router": 1}}}, "reward": 1.0}
+
+    def branch(url: str) -> Any:
+        return json.loads(get(f"{url}/route", request)[1])["data"]["ndarray"][0][0]
+
+    for expected in (0, 1):
+        with process(tmp_path, "EpsilonGreedy", "--workers", workers, **variables) as service:
+            port = service.wait_for_line(r"REST on port (\d+)")[1]
+            url = f"http://127.0.0.1:{port}"
+            until(lambda url=url: get(f"{url}/ready")[0] == 200)
+            assert branch(url) == expected
+            assert get(f"{url}/send-feedback", feedback)[0] == 200
+            # Every connection may lead to another worker; all of them know.
+            assert {branch(url) for _ in range(8)} == {1}
+        # The block ends with SIGKILL.
+    assert json.loads((tmp_path / "router.json").read_text())["tries"] == [0, 2]
 
 
 @pytest.mark.parametrize(

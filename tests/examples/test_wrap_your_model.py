@@ -88,6 +88,6 @@ def test_the_options_that_the_page_names_are_there() -> None:
     from seldon_core.microservice.settings import Settings
 
     named = set(re.findall(r"`(--[a-z-]+)`", PAGE.read_text())) - {"--check"}
-    assert {"--threads", "--max-batch-size"} <= named
+    assert {"--workers", "--threads", "--max-batch-size"} <= named
     for option in named:
         assert Settings.read(["Model", "--workers", "2", option, "2"], {})

@@ -327,7 +327,9 @@ class ClientConnection(asyncio.Protocol):
         assert exchange is not None
         assert response is not None
         stream = self._stream
-        if not self._complete and stream is None:
+        if stream is not None:
+            self._pass_on(stream)  # what came together with bytes that are no answer
+        elif not self._complete:
             response.body = bytes(self._body)  # ended by the connection
         if self._pool.failures:
             self._pool.failures = 0

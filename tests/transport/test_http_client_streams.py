@@ -161,6 +161,19 @@ async def test_an_answer_that_ends_with_the_connection(make_pool: MakePool) -> N
         assert not pool._idle
 
 
+async def test_the_last_piece_may_come_with_bytes_that_are_no_answer(make_pool: MakePool) -> None:
+    steps = Steps(CHUNKED_HEAD, b"3\r\none\r\n0\r\n\r\nnonsense\r\n")
+    async with steps.peer.running() as peer:
+        pool, taker = make_pool(peer.port), Taker()
+        ask(pool, taker)
+        steps.go.release()
+        await until(lambda: taker.events == ["begun"])
+        steps.go.release()
+        await taker.over()
+        assert (taker.events, taker.body) == (["begun", "ended"], b"one")
+        assert not pool._idle
+
+
 @pytest.mark.parametrize(
     ("rest", "message"),
     [

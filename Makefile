@@ -33,7 +33,7 @@ test: venv ## Run every test that needs no kubelet (unit, chart, integration)
 	$(PYTEST) -n auto --dist loadgroup -m "not e2e" $(ARGS)
 
 .PHONY: e2e
-e2e: venv demo ## Run the tests on the real cluster of `make demo`
+e2e: venv demo addons ## Run the tests on the real cluster of `make demo`
 	$(PYTEST) -m e2e tests/e2e $(ARGS)
 
 .PHONY: compat
@@ -87,6 +87,10 @@ cluster: ## Start a local Kubernetes (kind where Docker answers, else a single n
 images: cluster ## Build the container images and load them into the local cluster
 	$(PYTHON) -m hack.images build
 	$(PYTHON) -m hack.images load
+
+.PHONY: addons
+addons: cluster ## Add a gateway and the metrics that autoscalers read to the local cluster
+	$(PYTHON) -m hack.addons
 
 .PHONY: down
 down: ## Remove the local cluster and everything that it put on the machine

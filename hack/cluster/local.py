@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from hack import program_image
 from hack.apiserver import Access
 from hack.cache import write_if_changed
 from hack.certificates import Authority, Pair, signing_keys
-from hack.cluster import configuration, filesystem, machine, network, pause, remains
+from hack.cluster import configuration, filesystem, machine, network, remains
 from hack.cluster.layout import (
     API_SERVICE,
     CLUSTER_DOMAIN,
@@ -45,7 +46,6 @@ _PROGRAMS = [
 _API_PORT = 6443
 _ETCD_PORT = 2379
 _READY_TIMEOUT = 120.0
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class LocalCluster:
@@ -180,6 +180,8 @@ class LocalCluster:
         kubelet_client = authority.issue("kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"])
         signing, verification = signing_keys(layout.pki, "service-accounts")
         policy = self._write("audit-policy.json", AUDIT_POLICY)
+        proxying = Authority(layout.root / "proxy-pki", "ca")
+        proxy_client = proxying.issue("front-proxy-client", "front-proxy-client")
         layout.logs.mkdir(parents=True, exist_ok=True)
         return ApiServer(
             etcd=etcd,
@@ -198,6 +200,14 @@ class LocalCluster:
                 f"--kubelet-certificate-authority={authority.certificate}",
                 f"--kubelet-client-certificate={kubelet_client.certificate}",
                 f"--kubelet-client-key={kubelet_client.key}",
+                # For API servers behind this one, such as the one of the metrics that autoscalers read.
+                f"--requestheader-client-ca-file={proxying.certificate}",
+                "--requestheader-allowed-names=front-proxy-client",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-username-headers=X-Remote-User",
+                f"--proxy-client-cert-file={proxy_client.certificate}",
+                f"--proxy-client-key-file={proxy_client.key}",
                 f"--audit-policy-file={policy}",
                 f"--audit-log-path={layout.logs / 'audit.log'}",
                 "--audit-log-maxsize=100",
@@ -241,9 +251,8 @@ class LocalCluster:
         layout.containerd_socket.parent.mkdir(parents=True, exist_ok=True)
         self.processes.ensure("containerd", [program, "--config", config], configuration=[config])
         self.processes.wait_ready("containerd", self._containerd_answers)
-        architecture = _ARCHITECTURES.get(platform.machine(), platform.machine())
         archive = layout.configuration / "pause.tar"
-        archive.write_bytes(pause.archive(pause_program, PAUSE_IMAGE, architecture))
+        archive.write_bytes(program_image.archive(pause_program, PAUSE_IMAGE))
         self._ctr("images", "import", str(archive))
 
     def _containerd_answers(self) -> bool:

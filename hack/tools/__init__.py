@@ -3,6 +3,6 @@
 Only the standard library is used: this room runs before anything is installed.
 """
 
-from hack.tools.build import find
+from hack.tools.build import find, module_folder
 
-__all__ = ["find"]
+__all__ = ["find", "module_folder"]

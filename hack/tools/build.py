@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from hack.cache import cache_dir, content_key, locked
-from hack.console import Failure, run_step, say
+from hack.console import Failure, capture, run_step, say
 from hack.tools import debian, versions
 from hack.tools.catalogue import TOOLS, DebianProgram, GoProgram, LinkTo, OnPath, Tool
 
@@ -84,6 +85,21 @@ def _built(name: str, program: GoProgram) -> Path:
         )
         partial.rename(target)
     return target
+
+
+def module_folder(module: Path, dependency: str) -> Path:
+    """Return the read-only folder of a module that a module of ours requires, downloaded first where it is missing.
+
+    Arguments:
+        module: the folder of our module.
+        dependency: the path of the other.
+
+    Raises:
+        Failure: it cannot be had.
+    """
+    environment = {**os.environ, "GOWORK": "off"}
+    found = capture([go(), "-C", module, "mod", "download", "-json", dependency], env=environment)
+    return Path(json.loads(found)["Dir"])
 
 
 def go() -> Path:

@@ -13,6 +13,8 @@ KUBERNETES_MODULE = HACK / "kubernetes"
 OLDEST_MODULE = HACK / "kubernetes_oldest"
 TOOLS_MODULE = HACK / "tools"
 COREDNS_MODULE = HACK / "coredns"
+GATEWAY_MODULE = HACK / "addons" / "envoy-gateway"
+METRICS_MODULE = HACK / "addons" / "metrics-server"
 
 KUBERNETES_VERSION = versions.required(KUBERNETES_MODULE / "go.mod", "k8s.io/kubernetes")
 OLDEST_VERSION = versions.required(OLDEST_MODULE / "go.mod", "k8s.io/kubernetes")
@@ -21,6 +23,8 @@ KIND_VERSION = versions.required(TOOLS_MODULE / "go.mod", "sigs.k8s.io/kind")
 
 PAUSE_VERSION = "v1"
 COREDNS_VERSION = versions.required(COREDNS_MODULE / "go.mod", "github.com/coredns/coredns")
+GATEWAY_VERSION = versions.required(GATEWAY_MODULE / "go.mod", "github.com/envoyproxy/gateway")
+METRICS_VERSION = versions.required(METRICS_MODULE / "go.mod", "sigs.k8s.io/metrics-server")
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,14 @@ TOOLS = {
             OnPath(("version",), lambda version: version >= (0, 30, 0), "0.30 or newer"),
         ),
         Tool("coredns", GoProgram(COREDNS_MODULE, "./", COREDNS_VERSION)),
+        Tool(
+            "envoy-gateway",
+            GoProgram(GATEWAY_MODULE, "github.com/envoyproxy/gateway/cmd/envoy-gateway", GATEWAY_VERSION),
+        ),
+        Tool(
+            "metrics-server",
+            GoProgram(METRICS_MODULE, "sigs.k8s.io/metrics-server/cmd/metrics-server", METRICS_VERSION),
+        ),
         Tool("pause", GoProgram(TOOLS_MODULE, "./cmd/pause", PAUSE_VERSION)),
     )
 }

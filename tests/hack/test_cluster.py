@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hack import cluster, hidden
+from hack import cluster, hidden, program_image
 from hack.certificates import Authority, Pair, alternative_names, subject
 from hack.cluster import __main__ as commands
-from hack.cluster import configuration, kind, machine, network, pause, remains
+from hack.cluster import configuration, kind, machine, network, remains
 from hack.cluster.layout import DNS_SERVICE, PAUSE_IMAGE, SERVICE_RANGE, UPLINK, Layout
 from hack.cluster.local import LocalCluster, stop_order
 from hack.cluster.processes import Processes, Record, parse_start_ticks
@@ -384,21 +384,21 @@ def test_machine_is_put_back_by_the_last_cluster(kernel: Path, tmp_path: Path) -
     assert list((tmp_path / "run").iterdir()) == []
 
 
-# The pause image
+# Images of one program
 
 
-def test_pause_archive_is_a_docker_archive_and_always_the_same(tmp_path: Path) -> None:
+def test_the_archive_of_a_program_is_a_docker_archive_and_always_the_same(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF")
-    content = pause.archive(program, "name:1", "amd64")
-    assert content == pause.archive(program, "name:1", "amd64")
+    content = program_image.archive(program, "name:1")
+    assert content == program_image.archive(program, "name:1")
     with tarfile.open(fileobj=BytesIO(content)) as archive:
         (manifest,) = json.load(archive.extractfile("manifest.json") or BytesIO())
         config = json.load(archive.extractfile(manifest["Config"]) or BytesIO())
         layer = archive.extractfile(manifest["Layers"][0])
         assert layer is not None
         with tarfile.open(fileobj=layer) as files:
-            member = files.getmember("pause")
+            member = files.getmember("program")
     assert manifest["RepoTags"] == ["name:1"]
     assert config["config"]["User"] == "65535:65535"
     assert member.mode == 0o755

@@ -1,30 +1,34 @@
-"""The image of the container that holds each pod together, packed without any image builder."""
+"""The image of a single static program, packed without any image builder."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from pathlib import Path
 
 _USER = "65535:65535"
+# As Go, and so images, call them.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def archive(program: Path, image: str, architecture: str) -> bytes:
+def archive(program: Path, image: str) -> bytes:
     """Return a docker archive of an image that holds one static program and runs it; the same bytes every time.
 
     Arguments:
         program: the program.
         image: the name with its tag.
-        architecture: as Go calls it, such as amd64.
     """
-    layer = _tar({"pause": (program.read_bytes(), 0o755)})
+    machine = platform.machine()
+    architecture = _ARCHITECTURES.get(machine, machine)
+    layer = _tar({program.name: (program.read_bytes(), 0o755)})
     identity = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     configuration = {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Entrypoint": ["/pause"], "User": _USER},
+        "config": {"Entrypoint": [f"/{program.name}"], "Env": ["PATH=/"], "User": _USER},
         "rootfs": {"type": "layers", "diff_ids": [identity]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [image], "Layers": ["layer.tar"]}]

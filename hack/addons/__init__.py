@@ -1,0 +1,4 @@
+"""What the end-to-end tests add to the local cluster: a gateway for routes, and the metrics that autoscalers read.
+
+Real programs of other projects, installed by their own charts; nothing of ours needs them.
+"""

@@ -2,3 +2,6 @@
 
 Real programs of other projects, installed by their own charts; nothing of ours needs them.
 """
+
+GATEWAY_NAMESPACE = "envoy-gateway-system"
+GATEWAY_CLASS = "envoy"

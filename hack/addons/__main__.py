@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hack import program_image
+from hack.addons import GATEWAY_CLASS, GATEWAY_NAMESPACE
 from hack.cache import cache_dir, content_key, locked
 from hack.cluster import current, user_environment
 from hack.cluster.local import LocalCluster
@@ -25,9 +26,6 @@ PROGRAMS = {
     "envoy-gateway": f"docker.io/seldon-core-addons/envoy-gateway:{GATEWAY_VERSION}",
     "metrics-server": f"docker.io/seldon-core-addons/metrics-server:{METRICS_VERSION}",
 }
-GATEWAY_NAMESPACE = "envoy-gateway-system"
-GATEWAY_CLASS = "envoy"
-
 _PROXY = {
     "apiVersion": "gateway.envoyproxy.io/v1alpha1",
     "kind": "EnvoyProxy",

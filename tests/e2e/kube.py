@@ -175,5 +175,12 @@ def post(url: str, message: Any, timeout: float = 30) -> tuple[int, Any]:
             return error.code, error.read().decode()
 
 
+def get_text(url: str) -> str:
+    """The body of what answers at a URL."""
+    with urllib.request.urlopen(url, timeout=30) as response:
+        body: bytes = response.read()
+    return body.decode()
+
+
 def engine_image() -> str:
     return f"docker.io/seldonio/seldon-core-engine:{seldon_core.__version__}"

@@ -41,6 +41,7 @@ class Request:
         namespace: the object's namespace.
         name: the object's name; empty where the server is to make one up.
         user: who asks.
+        dry_run: whether nothing will be stored whatever is answered; the answer is the same.
         object: the object as it would be stored.
         old_object: what is stored now, where the operation is UPDATE; None otherwise.
     """
@@ -52,6 +53,7 @@ class Request:
     namespace: str
     name: str
     user: str
+    dry_run: bool
     object: Any
     old_object: Any
 
@@ -139,6 +141,7 @@ def parse(body: bytes) -> Request:
         namespace=_text(request.get("namespace")),
         name=_text(request.get("name")),
         user=_text(_map(request.get("userInfo")).get("username")),
+        dry_run=request.get("dryRun") is True,
         object=request.get("object"),
         old_object=request.get("oldObject") if operation == "UPDATE" else None,
     )

@@ -126,6 +126,7 @@ def _log_refusal(name: str, request: Request, decision: Decision) -> None:
         "uid": request.uid,
         "operation": request.operation,
         "user": request.user,
+        "dry_run": request.dry_run,
         "namespace": request.namespace,
         "object": request.name,
         "errors": len(decision.errors),

@@ -138,11 +138,16 @@ def _fill(target: Object, key: str, value: Any) -> None:
 
 
 def _any_grpc_endpoint(spec: Object) -> bool:
-    return any(
-        as_map(node.get("endpoint")).get("type") == "GRPC"
-        for predictor in as_list(spec.get("predictors"))
-        for node in nodes(as_map(predictor).get("graph"))
-    )
+    waiting = [as_map(predictor).get("graph") for predictor in as_list(spec.get("predictors"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            endpoint, children = node.get("endpoint"), node.get("children")
+            if endpoint and as_map(endpoint).get("type") == "GRPC":
+                return True
+            if children:
+                waiting += as_list(children)
+    return False
 
 
 def _unless_same(items: list[Any], before: list[Any]) -> list[Any]:

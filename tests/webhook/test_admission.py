@@ -78,6 +78,13 @@ def test_all_errors_are_in_the_refusal(decide: Any) -> None:
     assert status["details"]["kind"] == "SeldonDeployment"
 
 
+def test_a_dry_run_is_answered_like_any_other_request() -> None:
+    for obj in (None, {"spec": {}}):
+        real, dry = asked(obj), asked(obj, dryRun=True)
+        assert (real.dry_run, dry.dry_run) == (False, True)
+        assert answer(dry, mutate(dry, graph=True)) == answer(real, mutate(real, graph=True))
+
+
 def finding(number: int, severity: Any = "error", value: Any = 1) -> Finding:
     return Finding(f"spec.x[{number}]", value, "is wrong", "repair it", severity)
 

@@ -122,6 +122,7 @@ async def test_a_refusal_is_an_answer_and_leaves_one_line_in_the_log(
     (record,) = [record for record in caplog.records if record.message == "refused"]
     line = vars(record)
     assert (line["uid"], line["user"], line["namespace"], line["object"]) == ("u-1", "alice", "models", "m")
+    assert (line["operation"], line["dry_run"]) == ("CREATE", False)
     assert any(finding.startswith("spec.predictors[0].graph.name: ") for finding in line["findings"])
     assert served.counted(webhook="validate", operation="CREATE", verdict="denied", code="422") == 1
 

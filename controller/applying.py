@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.children import FIELD_MANAGER, Child, Children, Key, digest, is_applied, owner_of
+from controller.children import Child, Children, Key, digest, is_applied
 from controller.takeover import managed_fields
 from seldon_core.api.constants import LABEL_SELDON_ID
+from seldon_core.kube.children import FIELD_MANAGER, owner_of
 from seldon_core.kube.client import JSON_PATCH, Client
 from seldon_core.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from seldon_core.kube.resources import Resource

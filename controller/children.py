@@ -7,16 +7,12 @@ from typing import Any
 
 import msgspec
 
-from seldon_core.api.constants import ANNOTATION_BUILT, GROUP, KIND, LABEL_APP, LABEL_CONTAINS_ENGINE, LABEL_SELDON_ID
+from seldon_core.kube.children import FIELD_MANAGER, live_of, observed, owner_of
 from seldon_core.plan import LiveDeployment, LiveObject, Observed
 
 Object = dict[str, Any]
 Key = tuple[str, str]
 
-FIELD_MANAGER = "seldon-controller"
-
-_COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "availableReplicas", "unavailableReplicas")
-_CONDITION_FIELDS = ("type", "status", "reason", "message")
 # What the server or another controller writes all the time, and what is compared by itself.
 _VOLATILE = ("managedFields", "resourceVersion", "generation")
 _REVISION = "deployment.kubernetes.io/revision"
@@ -52,7 +48,7 @@ class Child:
     def of(cls, obj: Object) -> "Child":
         """Reduce an object as the API server returns it; the object is left as it is."""
         metadata = obj["metadata"]
-        live = _live_deployment(obj) if obj["kind"] == "Deployment" else _live_object(obj)
+        live = live_of(obj)
         return cls(
             kind=obj["kind"],
             namespace=metadata["namespace"],
@@ -64,15 +60,6 @@ class Child:
             applied=is_applied(metadata),
             live=live,
         )
-
-
-def owner_of(obj: Object) -> tuple[str, str] | None:
-    """Return name and uid of the SeldonDeployment that controls an object, or None."""
-    for reference in obj["metadata"].get("ownerReferences") or ():
-        group = reference["apiVersion"].partition("/")[0]
-        if reference.get("controller") and reference["kind"] == KIND and group == GROUP:
-            return reference["name"], reference["uid"]
-    return None
 
 
 def is_applied(metadata: Object) -> bool:
@@ -145,15 +132,7 @@ class Children:
 
     def observed(self, key: Key, uid: str) -> Observed:
         """Return the children of the SeldonDeployment of this key and uid, as planning looks at them."""
-        deployments, services, others = {}, {}, {}
-        for child in self.of(key, uid):
-            if isinstance(child.live, LiveDeployment):
-                deployments[child.name] = child.live
-            elif child.kind == "Service":
-                services[child.name] = child.live
-            else:
-                others[child.kind, child.name] = child.live
-        return Observed(deployments=deployments, services=services, others=others)
+        return observed((child.kind, child.name, child.live) for child in self.of(key, uid))
 
     def _forget(self, child: Child | None) -> None:
         if child is None:
@@ -168,44 +147,3 @@ class Children:
     @staticmethod
     def _owners(child: Child | None) -> set[Key]:
         return {(child.namespace, child.owner[0])} if child is not None and child.owner is not None else set()
-
-
-def _live_deployment(obj: Object) -> LiveDeployment:
-    metadata, spec, status = obj["metadata"], obj["spec"], obj.get("status") or {}
-    kept: Object = {key: status[key] for key in _COUNTS if key in status}
-    kept["conditions"] = [
-        {key: condition[key] for key in _CONDITION_FIELDS if key in condition}
-        for condition in status.get("conditions") or ()
-    ]
-    return LiveDeployment(
-        uid=metadata["uid"],
-        generation=metadata.get("generation", 0),
-        replicas=spec.get("replicas"),
-        sole_owner_of_replicas=_replicas_managers(metadata) == {(FIELD_MANAGER, "Apply")},
-        status=kept,
-        carries_engine=(metadata.get("labels") or {}).get(LABEL_CONTAINS_ENGINE) == "true",
-        terminating="deletionTimestamp" in metadata,
-        selector=_foreign_selector(spec),
-        record=(metadata.get("annotations") or {}).get(ANNOTATION_BUILT, ""),
-    )
-
-
-def _foreign_selector(spec: Object) -> dict[str, str] | None:
-    """Return the labels that a Deployment selects by, where they are not of the form that ours have."""
-    labels: dict[str, str] = (spec.get("selector") or {}).get("matchLabels") or {}
-    return None if labels.keys() == {LABEL_SELDON_ID, LABEL_APP} else labels or None
-
-
-def _live_object(obj: Object) -> LiveObject:
-    metadata = obj["metadata"]
-    ports = tuple(port["port"] for port in obj["spec"].get("ports") or ()) if obj["kind"] == "Service" else ()
-    return LiveObject(uid=metadata["uid"], terminating="deletionTimestamp" in metadata, ports=ports)
-
-
-def _replicas_managers(metadata: Object) -> set[tuple[str, str]]:
-    """Return who has set `spec.replicas`, and by which kind of request."""
-    return {
-        (entry.get("manager", ""), entry.get("operation", ""))
-        for entry in metadata.get("managedFields") or ()
-        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-    }

@@ -4,7 +4,7 @@ import logging
 import uuid
 from typing import Any
 
-from controller.children import FIELD_MANAGER
+from seldon_core.kube.children import FIELD_MANAGER
 from seldon_core.kube.client import Client
 from seldon_core.kube.errors import KubeError
 from seldon_core.kube.resources import EVENTS

@@ -9,10 +9,11 @@ from typing import Any
 
 from controller import events
 from controller.applying import Applier, Outcome, Record, Retry
-from controller.children import FIELD_MANAGER, Children, Key, digest
+from controller.children import Children, Key, digest
 from controller.pods import Pods
 from controller.sdeps import SeldonDeployments
 from seldon_core.api.validate import validate
+from seldon_core.kube.children import FIELD_MANAGER
 from seldon_core.kube.client import Client
 from seldon_core.kube.errors import Conflict, KubeError, NotFound
 from seldon_core.kube.lease import LeadershipLost

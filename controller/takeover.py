@@ -6,7 +6,8 @@ field manager applied before: so its ownership of fields is made ours before the
 
 from typing import Any
 
-from controller.children import FIELD_MANAGER, is_applied
+from controller.children import is_applied
+from seldon_core.kube.children import FIELD_MANAGER
 
 Object = dict[str, Any]
 

@@ -108,18 +108,19 @@ def read(file: str) -> list[Document]:
     return found
 
 
-def read_valid(file: str) -> list[Document]:
+def read_valid(file: str, installation: Installation = _DEFAULT) -> list[Document]:
     """Read the SeldonDeployments of a file, show what is wrong with them, and go on only without errors.
 
     Args:
         file: As for `read`.
+        installation: What the operator decides.
 
     Raises:
         Unusable: As for `read`.
         Exit: There is a finding of severity error.
     """
     documents = read(file)
-    found = [(document, finding) for document in documents for finding in document.findings()]
+    found = [(document, finding) for document in documents for finding in document.findings(installation)]
     for document, finding in found:
         show(line(document, finding), err=True)
     if any(finding.severity == "error" for _, finding in found):

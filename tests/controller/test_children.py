@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from controller.children import Child, Children, content, digest, is_newer, owner_of
+from controller.children import Child, Children, content, digest, is_newer
 from controller.sdeps import SeldonDeployments, trim
+from seldon_core.kube.children import owner_of
 from seldon_core.plan import LiveDeployment
 
 Object = dict[str, Any]

@@ -54,9 +54,10 @@ def seldon_branch(message: bytes) -> int:
     elif kind == "tftensor":
         values = answer.data.tftensor.int_val
     else:
-        values = answer.data.ndarray
-        while len(values) and hasattr(values[0], "values"):
-            values = values[0]
+        inner = answer.data.ndarray.values
+        while len(inner) and inner[0].WhichOneof("kind") == "list_value":
+            inner = inner[0].list_value.values
+        values = [item.number_value for item in inner[:1] if item.WhichOneof("kind") == "number_value"]
     return _whole(values[0] if len(values) else None)
 
 

@@ -51,6 +51,13 @@ def test_no_route_is_an_error(message: Any) -> None:
         graph_protos.seldon_branch(proto(message))
 
 
+def test_a_value_that_says_nothing_is_no_route() -> None:
+    message = SeldonMessage()
+    message.data.ndarray.values.add()
+    with pytest.raises(MessageError, match="holds no branch"):
+        graph_protos.seldon_branch(message.SerializeToString())
+
+
 def test_bytes_that_are_no_message_are_an_error() -> None:
     for function in (graph_protos.seldon_branch, graph_protos.v2_branch, lambda body: list(fields(body))):
         with pytest.raises(MessageError, match="Invalid protobuf"):

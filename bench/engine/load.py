@@ -14,6 +14,21 @@ wrk.method = "POST"
 wrk.body = '{REQUEST_BODY}'
 wrk.headers["Content-Type"] = "application/json"
 """
+HEADERS = 20
+# What wrk is told, in Lua, by the name of the load.
+_POST = 'wrk.method = "POST"; wrk.headers["Content-Type"] = "application/json"\n'
+_NUMBERS = 'string.rep("1.25,", 200000) .. "0.5"'
+SCRIPTS = {
+    "small": SCRIPT,
+    f"{HEADERS} headers": SCRIPT
+    + f'for i = 1, {HEADERS} do wrk.headers["X-Header-" .. i] = "the value of header number " .. i end\n',
+    # As behind a gateway that gives each request an id: no two heads are the same.
+    "own id each": SCRIPT
+    + 'local n = 0\nfunction request() n = n + 1; wrk.headers["X-Request-Id"] = "id-" .. n; return wrk.format() end\n',
+    "1 MB ndarray": f"""{_POST}wrk.body = '{{"data":{{"ndarray":[[' .. {_NUMBERS} .. ']]}}}}'\n""",
+    "1 MB tensor": f"""{_POST}local numbers = {_NUMBERS}
+wrk.body = '{{"data":{{"tensor":{{"shape":[200001],"values":[' .. numbers .. ']}}}}}}'\n""",
+}
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 ANSWER = '{"data":{"names":["t:0","t:1"],"ndarray":[[0.9,0.1]]},"meta":{"requestPath":{"m":"model:1"}}}\n'
 START_SECONDS = 20.0
@@ -115,27 +115,38 @@ class Nginx:
             worker_processes 1; daemon off; pid {self._directory}/pid; error_log stderr crit;
             events {{ worker_connections 4096; }}
             http {{
-                access_log off; keepalive_requests 1000000000; {scratch} {upstream}
+                access_log off; client_max_body_size 0; client_body_buffer_size 2m;
+                keepalive_requests 1000000000; {scratch} {upstream}
                 server {{ listen 127.0.0.1:{self.port} backlog=1024; location / {{ {content} }} }}
             }}
         """
 
 
+Graph = dict[str, Any]
+
+
+def node(component: int, name: str = "m", kind: str = "MODEL", *children: Graph) -> Graph:
+    """A node of a graph, served by the component on a port of this machine."""
+    endpoint = {"type": "REST", "service_host": "127.0.0.1", "service_port": component, "httpPort": component}
+    return {"name": name, "type": kind, "endpoint": endpoint, "children": list(children)}
+
+
 class Engine:
-    """The engine in its shipped configuration, in front of one component."""
+    """An orchestrator in front of a graph: the engine as it is shipped, or another program with the same flags."""
 
-    name = "engine"
-
-    def __init__(self, component: int) -> None:
-        endpoint = {"type": "REST", "service_host": "127.0.0.1", "service_port": component, "httpPort": component}
-        graph = {"name": "m", "type": "MODEL", "endpoint": endpoint}
+    def __init__(self, graph: Graph, name: str = "engine", program: str | None = None) -> None:
+        self.name = name
+        self._program = program
         self._predictor = base64.b64encode(json.dumps({"name": "main", "graph": graph}).encode()).decode()
         self.port = 0
         self._metrics_port = 0
 
     def __enter__(self) -> Self:
         """Start it, and wait until it says that it serves."""
-        flags = ["--sdep=bench", "--namespace=bench", "--predictor=main", "--http_port=0", "--metrics_port=0"]
+        flags = ["--sdep=bench", "--namespace=bench", "--predictor=main"]
+        if self._program is not None:
+            return self._start_other(self._program, flags)
+        flags += ["--http_port=0", "--metrics_port=0"]
         code = "from seldon_core.cli import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-c", code, "engine", *flags],
@@ -161,6 +172,18 @@ class Engine:
         """User and system time so far."""
         return cpu_seconds([self._process.pid])
 
+    def _start_other(self, program: str, flags: list[str]) -> Self:
+        self.port = self._metrics_port = free_port()
+        self._process = subprocess.Popen(
+            [program, *flags, f"--http_port={self.port}", f"--grpc_port={free_port()}", "--prometheus_path=/metrics"],
+            env={**os.environ, "ENGINE_PREDICTOR": self._predictor},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        _wait_for_port(self.port, self._process)
+        return self
+
     def resident_bytes(self) -> int:
         """Memory that it holds now."""
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
@@ -180,7 +203,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_port(port: int, process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         try:

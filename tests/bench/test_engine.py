@@ -89,7 +89,7 @@ def test_the_contestants_answer_alike(tmp_path: Path) -> None:
         programs.Nginx(nginx, tmp_path / "backend", "backend", answer=programs.ANSWER) as backend,
         programs.Nginx(nginx, tmp_path / "pooled", "pooled", upstream=backend.port) as pooled,
         programs.Nginx(nginx, tmp_path / "stock", "stock", upstream=backend.port, pooled=False) as stock,
-        programs.Engine(backend.port) as engine,
+        programs.Engine(programs.node(backend.port)) as engine,
     ):
         for proxy in (pooled, stock, engine):
             command = ["curl", "-s", "-d", load.REQUEST_BODY, f"http://127.0.0.1:{proxy.port}{load.PATH}"]

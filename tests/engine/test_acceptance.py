@@ -82,6 +82,19 @@ async def test_03_the_answer_to_an_event_is_an_event(run_engine) -> None:
     assert header_lines(peer.heads[0])["seldon-puid"] == puid
 
 
+@pytest.mark.parametrize("path", [PREDICTIONS, FEEDBACK])
+async def test_03_an_event_has_the_id_that_its_request_has(run_engine, path: str) -> None:
+    response, peer = await asked_of_one(run_engine, echo, post(path, MESSAGE, "Ce-Specversion: 1.0", "Seldon-Puid: p"))
+    assert (response.headers["ce-id"], response.headers["seldon-puid"]) == ("p", "p")
+    assert header_lines(peer.heads[0])["seldon-puid"] == "p"
+
+
+async def test_07_a_question_keeps_its_id(run_engine) -> None:
+    asked = get("/api/v1.0/metadata/mymodel").replace(b"\r\n\r\n", b"\r\nseldon-puid: p\r\n\r\n")
+    response, _ = await asked_of_one(run_engine, says({}), asked)
+    assert response.headers["seldon-puid"] == "p"
+
+
 async def test_04_any_other_answer_is_not(run_engine) -> None:
     response, _ = await asked_of_one(run_engine, echo, post(OLD_PREDICTIONS, MESSAGE), *EVENTS)
     assert not [name for name in CE if name in response.headers]

@@ -54,6 +54,12 @@ def node_shape() -> Shape:
     return Shape.of(node_schema())
 
 
+@cache
+def nodes_shape() -> Shape:
+    """Return the shape of a list of graph nodes."""
+    return Shape.of({"type": "array", "items": node_schema()})
+
+
 def fits(value: Any, shape: Shape) -> bool:
     """Tell whether a value certainly fits a shape.
 

@@ -32,7 +32,8 @@ def check_support(spec: dict[str, Any], predictors: Sequence[Predictor]) -> Iter
     for predictor in predictors:
         yield from _check_predictor(predictor)
         for where, node in predictor.nodes:
-            yield from _check_node(node, where)
+            if node.get("logger") or node.get("endpoint"):
+                yield from _check_node(node, where)
     if len(predictors) > 1 and predictors[0].settings.installation.ingress is False:
         rule = "requests are shared out by an ingress, and this installation uses none"
         remedy = "send requests to the Service of one of the predictors, or switch an ingress on"

@@ -20,7 +20,7 @@ from .rules.predictors import Neighbours, check_collisions, check_predictor_name
 from .rules.shape import check_shape, wrong_type
 from .rules.transports import check_endpoint_types, check_explainer, check_kafka
 from .rules.view import Predictor, Settings
-from .shape import fits, node_shape, spec_shape
+from .shape import fits, node_shape, nodes_shape, spec_shape
 from .support import check_support
 
 _DEFAULT = Installation()
@@ -109,15 +109,14 @@ def _check_spec(
 
 def _check_shapes(spec: dict[str, Any], predictors: list[Predictor], obj: Any) -> Iterator[Finding]:
     """Yield wrong types of the spec and of graph nodes; an empty type of a node counts as left out."""
-    shape = node_shape()
-    children = (node for predictor in predictors for _, node in predictor.nodes[1:])
-    if fits(spec, spec_shape()) and all(fits(node, shape) for node in children):
+    children = [node for predictor in predictors for _, node in predictor.nodes[1:]]
+    if fits(spec, spec_shape()) and fits(children, nodes_shape()):
         return
     filled = stored_defaults(obj)["spec"]
     yield from check_shape(filled, spec_shape(), "spec")
     for predictor in _predictors(filled, predictors[0].settings) if predictors else ():
         for path, node in predictor.nodes[1:]:
-            yield from check_shape(node, shape, path)
+            yield from check_shape(node, node_shape(), path)
 
 
 def _predictors(spec: dict[str, Any], settings: Settings) -> list[Predictor]:

@@ -30,7 +30,7 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
         predictor: The predictor.
     """
     engine_index = predictor.engine_index()
-    pod_of_node: dict[str, str] = {}
+    yield from _check_one_pod_per_node(predictor)
     for index, component in enumerate(as_list(predictor.fields.get("componentSpecs"))):
         if not isinstance(component, dict):
             continue
@@ -46,7 +46,6 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
         elif isinstance(pod, dict):
             engine_ports = predictor.settings.installation.engine_ports if index == engine_index else ()
             yield from _check_pod(pod, f"{where}.spec", predictor, engine_ports)
-            yield from _check_one_pod_per_node(pod, f"{where}.spec", predictor, pod_of_node)
 
 
 def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple[int, ...]) -> Iterator[Finding]:
@@ -62,7 +61,7 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
             yield from _check_container_name(container, where, predictor, names)
         if not _is_clean(container.get("image")):
             yield from _check_image(container, where, predictor if runs_along else None)
-        if container.get("env"):
+        if _repeats(container.get("env")):
             yield from check_env(container["env"], f"{where}.env")
         if container.get("volumeMounts"):
             yield from _check_mounts(container, where, volumes)
@@ -92,16 +91,22 @@ def check_env(env: Any, path: str) -> Iterator[Finding]:
         env: The environment of a container.
         path: Its path.
     """
-    listed = as_list(env)
-    if len(listed) < 2:
-        return
-    names = [name for each in listed if isinstance(each, dict) and isinstance(name := each.get("name"), str)]
-    if len(set(names)) == len(names):
-        return
-    for name, count in Counter(names).items():
+    for name, count in Counter(_names(env)).items():
         if name and count > 1:
             rule = f"is set {count} times, of which the last counts"
             yield Finding(path, name, rule, "remove the others", "warning")
+
+
+def _names(listed: Any) -> list[str]:
+    return [name for each in as_list(listed) if isinstance(each, dict) and isinstance(name := each.get("name"), str)]
+
+
+def _repeats(listed: Any) -> bool:
+    """Tell whether two items of a list have one name."""
+    if not isinstance(listed, list) or len(listed) < 2:
+        return False
+    names = _names(listed)
+    return len(set(names)) != len(names)
 
 
 def _check_container_name(
@@ -121,22 +126,16 @@ def _check_container_name(
         yield from check_label_name(name, path, "containers and their Services are named after it")
 
 
-def _check_one_pod_per_node(
-    pod: Object, path: str, predictor: Predictor, pod_of_node: dict[str, str]
-) -> Iterator[Finding]:
+def _check_one_pod_per_node(predictor: Predictor) -> Iterator[Finding]:
     """Yield containers of a graph node that has one in another pod already: only one of them could be called."""
-    here: dict[str, str] = {}
-    for index, container in enumerate(as_list(pod.get("containers"))):
-        name = as_text(as_map(container).get("name"))
-        if name not in predictor.named:
-            continue
-        where = f"{path}.containers[{index}]"
-        if name in pod_of_node:
-            rule = f"is already the name of {pod_of_node[name]}, which serves this graph node"
-            yield Finding(f"{where}.name", name, rule, "rename one of the two containers and its graph node")
-        else:
-            here.setdefault(name, where)
-    pod_of_node.update(here)
+    first: dict[str, tuple[int, str]] = {}
+    for ref in predictor.containers:
+        name = as_text(ref.container.get("name"))
+        if name in predictor.named:
+            pod, path = first.setdefault(name, (ref.spec_index, ref.path))
+            if pod != ref.spec_index:
+                rule = f"is already the name of {path}, which serves this graph node"
+                yield Finding(f"{ref.path}.name", name, rule, "rename one of the two containers and its graph node")
 
 
 def _is_clean(image: Any) -> bool:

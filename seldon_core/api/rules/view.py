@@ -10,6 +10,9 @@ from ..installation import Installation
 from ..objects import as_map, as_text, is_true
 
 MAX_DEPTH = 100
+_STEP = ".children["
+# No shorter path can lead too deep; what is shorter need not be counted.
+_LEAST_LENGTH = MAX_DEPTH * len(_STEP)
 
 Object = dict[str, Any]
 
@@ -85,7 +88,7 @@ class Predictor:
         nodes: list[tuple[str, Object]] = []
         too_deep = None
         for where, node in walk(fields.get("graph"), f"{path}.graph"):
-            if len(where) > MAX_DEPTH and where.count(".children[") > MAX_DEPTH:
+            if len(where) > _LEAST_LENGTH and where.count(_STEP) > MAX_DEPTH:
                 too_deep = where
                 break
             nodes.append((where, node))

@@ -20,6 +20,14 @@ CONTROLLER: Rules = {
     "/pods": {"list"},
     "/events": {"create"},
 }
+# By the value that has objects of these kinds made; while it is off, those that were made before can be deleted.
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "gatewayApi": ("gateway.networking.k8s.io/httproutes", "gateway.networking.k8s.io/grpcroutes"),
+    "istio": ("networking.istio.io/virtualservices", "networking.istio.io/destinationrules"),
+    "ambassador": ("getambassador.io/mappings", "getambassador.io/tlscontexts"),
+    "keda": ("keda.sh/scaledobjects",),
+}
+CONTROLLER |= {resource: {"list", "watch", "delete"} for resources in OPTIONAL.values() for resource in resources}
 NAMESPACES: Rules = {"/namespaces": {"list", "watch"}}
 LEASE: Rules = {
     "coordination.k8s.io/leases": {"create"},
@@ -95,6 +103,16 @@ def _grants(rendered: Rendered) -> dict[str, dict[str, Rules]]:
 @pytest.mark.parametrize("mode", GRANTS)
 def test_accounts_may_do_what_their_programs_do_and_nothing_else(helm: Helm, mode: str) -> None:
     assert _grants(helm.operator(VALUES[mode])) == GRANTS[mode]
+
+
+@pytest.mark.parametrize("switch", OPTIONAL)
+def test_kinds_of_other_projects_are_made_only_where_they_are_switched_on(helm: Helm, switch: str) -> None:
+    gateways = {"gateways": ["infra/gateway"]} if switch == "gatewayApi" else {}
+    rules = _grants(helm.operator({switch: {"enabled": True, **gateways}}))["seldon-manager"][""]
+    for other, resources in OPTIONAL.items():
+        for resource in resources:
+            made = {"get", "create", "patch"} if other == switch else set()
+            assert rules[resource] == {"list", "watch", "delete"} | made
 
 
 @pytest.mark.parametrize("mode", GRANTS)

@@ -265,6 +265,8 @@ READ = [
     ("ambassador.enabled", True, "AMBASSADOR_ENABLED", "ambassador_enabled", True),
     ("ambassador.singleNamespace", True, "AMBASSADOR_SINGLE_NAMESPACE", "ambassador_single_namespace", True),
     ("keda.enabled", True, "KEDA_ENABLED", "keda_enabled", True),
+    ("rollout.onUpgrade", "roll", "ROLLOUT_ON_UPGRADE", "rolls_on_upgrade", True),
+    ("rollout.concurrency", 5, "ROLLOUT_CONCURRENCY", "rolls_at_once", 5),
 ]
 
 # Tested where they belong: the toggle, the modes, and what is refused in combination.

@@ -96,6 +96,10 @@
   value: {{ int64 .Values.executor.metricsPort | quote }}
 - name: PREDICTOR_SERVERS
   value: {{ .Values.predictor_servers | default dict | toJson | quote }}
+- name: ROLLOUT_ON_UPGRADE
+  value: {{ .Values.rollout.onUpgrade | quote }}
+- name: ROLLOUT_CONCURRENCY
+  value: {{ int64 .Values.rollout.concurrency | quote }}
 - name: KEDA_ENABLED
   value: {{ .Values.keda.enabled | quote }}
 - name: GATEWAY_API_ENABLED

@@ -1,11 +1,13 @@
 """The chart's arguments, environment, permissions and hook, proven with the real programs against a real API server."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.chart.rendering import OPERATOR_KEY, Object, Rendered
+from tests.chart.test_rbac import OPTIONAL
 from tests.integration.chart.programs import Calls, Programs, free_ports
 from tests.integration.chart.releases import (
     ADMISSION,
@@ -168,6 +170,8 @@ def test_what_the_controller_calls_is_what_it_may(installed: Installed, operator
         ("create", "policy/poddisruptionbudgets"),
         # Asked for by OwnerReferencesPermissionEnforcement, which is on here.
         ("update", "machinelearning.seldon.io/seldondeployments/finalizers"),
+        # To delete objects of what was switched off; this cluster knows none of these kinds.
+        *itertools.product(("list", "watch", "delete"), itertools.chain(*OPTIONAL.values())),
     }
 
 

@@ -92,10 +92,18 @@ class Reviewer:
             return response
 
 
+class WithIngress(Installation):
+    """One that shares requests out: offline, nothing is assumed to be switched off."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "ISTIO_ENABLED": "true", "KEDA_ENABLED": "true"}
+
+
 @pytest.fixture
 async def webhook(kubeconfig: Path, namespace: str, tmp_path: Path) -> AsyncIterator[Reviewer]:
     async with Client(str(kubeconfig)) as client:
-        installation = Installation(client, namespace, kubeconfig, tmp_path)
+        installation = WithIngress(client, namespace, kubeconfig, tmp_path)
         await installation.install()
         async with installation.replica() as replica:
             await until(replica.ready)

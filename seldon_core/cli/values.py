@@ -164,6 +164,8 @@ _VARIABLES = {
     "storageInitializer.memoryLimit": "STORAGE_INITIALIZER_MEMORY_LIMIT",
     "explainer.image": "EXPLAINER_IMAGE",
     "explainer.image_v2": "EXPLAINER_IMAGE_V2",
+    "rollout.onUpgrade": "ROLLOUT_ON_UPGRADE",
+    "rollout.concurrency": "ROLLOUT_CONCURRENCY",
     "gatewayApi.enabled": "GATEWAY_API_ENABLED",
     "gatewayApi.gateways": "GATEWAY_API_GATEWAYS",
     "gatewayApi.grpcGateways": "GATEWAY_API_GRPC_GATEWAYS",

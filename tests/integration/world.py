@@ -7,6 +7,7 @@ the test does, where it matters.
 import asyncio
 import inspect
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -174,7 +175,8 @@ class World:
     async def touch(self, controller: Controller, name: str = "m") -> None:
         """Make the controller look at a SeldonDeployment in which nothing changed, and wait until it has."""
         before = passes(controller)
-        mark = {"metadata": {"annotations": {"touched": str(before)}}}
+        # Never the mark of before, or nothing would change.
+        mark = {"metadata": {"annotations": {"touched": uuid.uuid4().hex}}}
         await self.client.patch(SELDONDEPLOYMENTS, name, self.namespace, mark, content_type=MERGE_PATCH)
 
         async def looked() -> bool:

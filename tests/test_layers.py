@@ -49,6 +49,7 @@ PUBLIC_MODULES = {
     "seldon_core.metrics",
     "seldon_core.utils",
     "seldon_core.flask_utils",
+    "seldon_core.storage",
 }
 PURE = ("seldon_core.api", "seldon_core.plan", "seldon_core.proto", "seldon_core.protocols")
 IO_LIBRARIES = {"aiohttp", "asyncio", "http", "httptools", "httpx", "kubernetes", "requests", "socket", "ssl",

@@ -66,6 +66,15 @@ class Outcome:
         """Have the SeldonDeployment looked at after some time at the latest."""
         self.recheck = seconds if self.recheck is None else min(self.recheck, seconds)
 
+    def add(self, other: "Outcome") -> None:
+        """Add what became of a part of the plan."""
+        self.changed |= other.changed
+        self.done += other.done
+        self.problems += other.problems
+        self.retry |= other.retry
+        if other.recheck is not None:
+            self.look_again(other.recheck)
+
 
 class Applier:
     """Applies planned objects, and remembers per SeldonDeployment what it wrote.
@@ -101,19 +110,20 @@ class Applier:
         outcome = Outcome()
         known = {(child.kind, child.name): child for child in self._children.of(key, uid)}
         for _, group in itertools.groupby(objects, key=lambda obj: obj["kind"]):
-            pending = [self._apply_or_say(key, uid, obj, known, outcome) for obj in group]
+            pending = [self._apply_or_say(key, uid, obj, known) for obj in group]
+            # In the order of the plan, whoever was answered first: the status must not change from pass to pass.
             for result in await asyncio.gather(*pending, return_exceptions=True):
                 if isinstance(result, BaseException):
                     raise result
+                outcome.add(result)
         return outcome
 
-    async def _apply_or_say(
-        self, key: Key, uid: str, obj: Object, known: Mapping[Place, Child], outcome: Outcome
-    ) -> None:
+    async def _apply_or_say(self, key: Key, uid: str, obj: Object, known: Mapping[Place, Child]) -> Outcome:
         """Write one object if it differs; what the API server refuses is a problem for the status."""
+        outcome = Outcome()
         if obj["kind"] not in self._served:
             outcome.problems.append(_unknown(obj))
-            return
+            return outcome
         try:
             if await self._apply_one(key, uid, obj, known.get((obj["kind"], obj["metadata"]["name"])), outcome):
                 outcome.changed = True
@@ -123,6 +133,7 @@ class Applier:
             if error.status != 400:
                 raise
             self._refused(obj, error, outcome)
+        return outcome
 
     async def delete(self, key: Key, refs: Iterable[Ref]) -> list[str]:
         """Delete children and return that in words.

@@ -56,7 +56,8 @@ class Cluster:
 
     def established(self) -> None:
         def ready() -> bool:
-            conditions = self.check("GET", CRD).get("status", {}).get("conditions", [])
+            # Null until the API server has looked at it.
+            conditions = self.check("GET", CRD).get("status", {}).get("conditions") or []
             return {"Established": "True"}.items() <= {found["type"]: found["status"] for found in conditions}.items()
 
         wait_for(ready)

@@ -115,7 +115,8 @@ def _first(value: Any) -> int:
     found = value
     while isinstance(found, list | dict) and found:
         found = found[0] if isinstance(found, list) else next(iter(found.values()))
-    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
+    # An integer may be beyond the range of floats, where isfinite() gives up.
+    if type(found) is int or (isinstance(found, float) and math.isfinite(found)):
         return int(found)
     raise MessageError(f"{_show(value)}: holds no branch; answer a number")
 

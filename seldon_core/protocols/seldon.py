@@ -154,7 +154,12 @@ def _tensor_values(values: Any) -> "Array":
         # Integers above 64 bits, "NaN" and its kin, or something that is no number at all.
         array = np.array([_number(value, index) for index, value in enumerate(values)])
         if array.dtype.kind == "O":
-            array = array.astype(np.float64)
+            try:
+                array = array.astype(np.float64)
+            except OverflowError:
+                raise MessageError(
+                    "data.tensor.values: an integer is beyond the range of floats, 1.8e308; send it as text in ndarray"
+                ) from None
     return array
 
 

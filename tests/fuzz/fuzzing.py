@@ -61,13 +61,14 @@ def load(name: str) -> Target:
     return Target(name, module.SEEDS, module.check)
 
 
-def run(name: str, seconds: int, seed: int = 0) -> Outcome:
+def run(name: str, seconds: int, seed: int = 0, most: int = -1) -> Outcome:
     """Fuzz a target in a process of its own, starting from its seeds.
 
     Args:
         name: the target.
         seconds: for how long.
         seed: the same seed tries the same inputs in the same order; 0 is another one each time.
+        most: how many inputs at most; -1 for any number.
     """
     with tempfile.TemporaryDirectory() as directory:
         corpus, crash = Path(directory, "corpus"), Path(directory, "crash")
@@ -77,6 +78,7 @@ def run(name: str, seconds: int, seed: int = 0) -> Outcome:
         flags = [
             f"-seed={seed}",
             f"-max_total_time={seconds}",
+            f"-runs={most}",
             f"-timeout={HANG}",
             f"-max_len={LONGEST}",
             "-rss_limit_mb=2048",

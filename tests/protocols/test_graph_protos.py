@@ -41,6 +41,10 @@ def test_routes_are_read(data: Any, branch: int) -> None:
     assert graph_messages.seldon_branch(json.dumps({"data": data}).encode()) == branch
 
 
+def test_a_route_beyond_the_range_of_floats_is_a_number_still() -> None:
+    assert graph_messages.seldon_branch(json.dumps({"data": {"ndarray": [10**400]}}).encode()) == 10**400
+
+
 @pytest.mark.parametrize(
     "message",
     [{"strData": "1"}, {}, {"data": {"ndarray": []}}, {"data": {"ndarray": ["a"]}}, {"data": {"ndarray": [True]}},

@@ -148,6 +148,11 @@ def test_parse(message: Any, kind: str, payload: Any, names: list[str]) -> None:
             id="tensor-nested",
         ),
         pytest.param(
+            {"data": {"tensor": {"shape": [1], "values": [10**400]}}},
+            "data.tensor.values: an integer is beyond the range of floats, 1.8e308; send it as text in ndarray",
+            id="tensor-integer-beyond-floats",
+        ),
+        pytest.param(
             {"data": {"tftensor": 1}},
             "data.tftensor: 1: must be an object with dtype, tensorShape and values",
             id="tftensor",

@@ -5,18 +5,13 @@ Nothing of those projects is built or committed; `go.mod` and `go.sum` say which
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hack.cache import locked
-from hack.console import Failure
-from hack.tools import versions
-from hack.tools.build import go
+from hack.tools import module_folder
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,27 +31,7 @@ def definitions() -> Iterator[dict[str, Any]]:
         Failure: a module cannot be fetched; says what to do.
     """
     for module, pattern in _FILES.items():
-        for path in sorted(_fetched(module).glob(pattern)):
+        for path in sorted(module_folder(HERE, module).glob(pattern)):
             for document in yaml.load_all(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
                 if document and document.get("kind") == "CustomResourceDefinition":
                     yield document
-
-
-def _fetched(module: str) -> Path:
-    """Return the folder of a module in the version that `go.mod` requires, checked against `go.sum`."""
-    version = versions.required(HERE / "go.mod", module)
-    with locked("published"):
-        done = subprocess.run(
-            [go(), "mod", "download", "-json", f"{module}@{version}"],
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    answer = json.loads(done.stdout or "{}")
-    if done.returncode != 0 or "Dir" not in answer:
-        cause = answer.get("Error") or done.stderr.strip()
-        raise Failure(f"{module} {version}: {cause}; the Go module proxy must be reachable (see `go env GOPROXY`)")
-    if f"{module} {version} {answer['Sum']}" not in (HERE / "go.sum").read_text().splitlines():
-        raise Failure(f"{module} {version}: its content is not what go.sum says")
-    return Path(answer["Dir"])

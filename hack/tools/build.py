@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from hack.cache import cache_dir, content_key, locked
-from hack.console import Failure, capture, run_step, say
+from hack.console import Failure, run_step, say
 from hack.tools import debian, versions
 from hack.tools.catalogue import TOOLS, DebianProgram, GoProgram, LinkTo, OnPath, Tool
 
@@ -91,15 +91,24 @@ def module_folder(module: Path, dependency: str) -> Path:
     """Return the read-only folder of a module that a module of ours requires, downloaded first where it is missing.
 
     Arguments:
-        module: the folder of our module.
+        module: the folder of our module, whose `go.mod` says which version and whose `go.sum` what it contains.
         dependency: the path of the other.
 
     Raises:
-        Failure: it cannot be had.
+        Failure: it cannot be had, or contains something else; says what to do.
     """
+    version = versions.required(module / "go.mod", dependency)
+    command = [go(), "mod", "download", "-json", f"{dependency}@{version}"]
     environment = {**os.environ, "GOWORK": "off"}
-    found = capture([go(), "-C", module, "mod", "download", "-json", dependency], env=environment)
-    return Path(json.loads(found)["Dir"])
+    with locked("modules"):
+        done = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout or "{}")
+    if done.returncode != 0 or "Dir" not in answer:
+        cause = answer.get("Error") or done.stderr.strip()
+        raise Failure(f"{dependency} {version}: {cause}; the Go module proxy must be reachable (see `go env GOPROXY`)")
+    if f"{dependency} {version} {answer['Sum']}" not in (module / "go.sum").read_text().splitlines():
+        raise Failure(f"{dependency} {version}: its content is not what go.sum says")
+    return Path(answer["Dir"])
 
 
 def go() -> Path:

@@ -498,7 +498,7 @@ class ServerConnection(Answers):
         What the caller sends from now on waits in the socket until it is read there.
         """
         taker = self._server.taker
-        if taker is None or self._reply is not None or self._queue or self._request is not None or self._target:
+        if taker is None or self._reply is not None or self._queue or not self._fresh:
             return
         if self._last or self._read_paused or self.write_paused or self._transport.get_write_buffer_size():
             return
@@ -536,7 +536,7 @@ class ServerConnection(Answers):
         if self._request is not None:
             if self._waited > limits.body_seconds:
                 self._refuse(_Refusal(408, _SLOW_BODY.format(limits.body_seconds)))
-        elif self._target:
+        elif not self._fresh:
             if self._waited > limits.head_seconds:
                 self._refuse(_Refusal(408, f"no complete head within {limits.head_seconds:g} seconds"))
         elif self._waited > (limits.drain_idle_seconds if self._server.draining else limits.idle_seconds):

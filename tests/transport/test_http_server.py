@@ -549,6 +549,7 @@ async def test_an_answer_to_a_connection_that_breaks_just_now_is_dropped(serve, 
     [
         pytest.param(b"", None, id="nothing"),
         pytest.param(b"GET / HTTP/1.1\r\n\r\n", 200, id="nothing more"),
+        pytest.param(b"GE", 408, id="part of a method"),
         pytest.param(b"GET / HTTP/1.1\r\nx: ", 408, id="part of a head"),
         pytest.param(b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nab", 408, id="part of a body"),
     ],

@@ -1,11 +1,32 @@
 """What model classes import to take messages apart themselves, in methods for whole messages."""
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from seldon_core.microservice.errors import SeldonMicroserviceException
 from seldon_core.protocols import seldon
+from seldon_core.protocols.errors import MessageError
 
-__all__ = ["array_to_rest_datadef", "extract_request_parts_json", "getenv_as_bool", "json_to_array"]
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from seldon_core.proto.prediction_pb2 import Feedback, SeldonMessage, SeldonModelMetadata
+
+__all__ = [
+    "array_to_rest_datadef",
+    "extract_request_parts_json",
+    "feedback_to_json",
+    "getenv_as_bool",
+    "json_to_array",
+    "json_to_feedback",
+    "json_to_seldon_message",
+    "json_to_seldon_model_metadata",
+    "seldon_message_to_json",
+]
+
+# protobuf is imported where it is needed: most classes do without.
+T = TypeVar("T")
 
 
 def getenv_as_bool(name: str, default: bool = False) -> bool:
@@ -52,3 +73,49 @@ def array_to_rest_datadef(data_type: str, array: Any, names: list[str] | None = 
     kind: Any = data_type
     found: dict[str, Any] = seldon.encode_payload(array, kind, lambda _: names or [])["data"]
     return found
+
+
+def json_to_seldon_message(message: dict[str, Any] | None) -> "SeldonMessage":
+    """The protobuf message that a decoded JSON message is; an empty one for None.
+
+    Raises:
+        SeldonMicroserviceException: it has a field that messages have not, or a value that a field does not take.
+    """
+    from seldon_core.protocols.seldon_proto import message_from_json
+
+    return _converted(message_from_json, message)
+
+
+def json_to_feedback(message: dict[str, Any] | None) -> "Feedback":
+    """The protobuf message that decoded feedback is; errors are those of `json_to_seldon_message`."""
+    from seldon_core.protocols.seldon_proto import feedback_from_json
+
+    return _converted(feedback_from_json, message)
+
+
+def json_to_seldon_model_metadata(metadata: dict[str, Any] | None) -> "SeldonModelMetadata":
+    """The protobuf message that the metadata of a model is, without the fields that it does not know."""
+    from seldon_core.protocols.seldon_proto import metadata_from_json
+
+    return _converted(metadata_from_json, metadata)
+
+
+def seldon_message_to_json(message: "Message") -> dict[str, Any]:
+    """A protobuf message as decoded JSON, its defaults left out.
+
+    Raises:
+        SeldonMicroserviceException: it holds something that JSON has not, such as NaN in `ndarray`.
+    """
+    from seldon_core.protocols.seldon_proto import to_json
+
+    return _converted(to_json, message)
+
+
+feedback_to_json = seldon_message_to_json
+
+
+def _converted(convert: Callable[[Any], T], value: Any) -> T:
+    try:
+        return convert(value)
+    except MessageError as error:
+        raise SeldonMicroserviceException(str(error)) from None

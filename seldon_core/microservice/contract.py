@@ -3,9 +3,12 @@
 # ruff: noqa: N803 - X is what model classes call it
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seldon_core.microservice.errors import SeldonNotImplementedError
+
+if TYPE_CHECKING:
+    from seldon_core.proto.prediction_pb2 import Feedback, SeldonMessage
 
 __all__ = ["SeldonComponent", "SeldonResponse"]
 
@@ -139,8 +142,8 @@ class SeldonComponent:
         """
         raise SeldonNotImplementedError("send_feedback is not implemented")
 
-    def send_feedback_raw(self, feedback: dict[str, Any]) -> dict[str, Any]:
-        """Learn from a whole feedback message, as decoded JSON; answer with a whole message."""
+    def send_feedback_raw(self, feedback: "Feedback") -> "SeldonMessage | dict[str, Any]":
+        """Learn from a whole feedback message, which is a protobuf message over REST too; answer with a whole one."""
         raise SeldonNotImplementedError("send_feedback_raw is not implemented")
 
     def tags(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from seldon_core.microservice.operations import (
     Operation,
 )
 from seldon_core.microservice.seldon_codec import SELDON, merged_meta
+from seldon_core.microservice.whole import answer_of, feedback_arguments
 from seldon_core.protocols import seldon
 from seldon_core.protocols.json_codec import dumps
 
@@ -127,7 +128,7 @@ class DataPlane:
     def send_feedback(self, message: Any, codec: Codec = SELDON) -> Flow:
         """Tell the component how good an answer was."""
         feedback = codec.parse_feedback(message)
-        answer = yield from self._whole(FEEDBACK, message, codec)
+        answer = yield from self._whole(FEEDBACK, message, codec, feedback_arguments(codec, message, feedback))
         if answer is None:
             result = None
             if method := self._component.get(FEEDBACK.method):
@@ -170,14 +171,25 @@ class DataPlane:
             return Answer(200, b"", operation.label, stream=self._stream(operation, codec, incoming, result))
         return (yield from self._answer(operation, codec, incoming, result))
 
-    def _whole(self, operation: Operation, message: Any, codec: Codec) -> Generator[Call, Any, Answer | None]:
-        """The answer of the method for whole messages; None when there is none that is to answer."""
+    def _whole(
+        self,
+        operation: Operation,
+        message: Any,
+        codec: Codec,
+        arguments: dict[str, Callable[[], Any]] | None = None,
+    ) -> Generator[Call, Any, Answer | None]:
+        """The answer of the method for whole messages; None when there is none that is to answer.
+
+        `arguments` gives what the methods get by the ending of their names; without it, it is decoded JSON.
+        """
         get = self._component.get
         if not codec.raw_first and get(operation.method):
             return None
-        for name in (f"{operation.method}_rest" if codec.native else "", f"{operation.method}_raw"):
+        for ending in ("_rest", "_raw") if codec.native else ("_raw",):
+            name = operation.method + ending
             if method := get(name):
-                result = yield from _optional(method.with_arguments(codec.whole(message)), _ABSENT)
+                whole = arguments[ending]() if arguments else codec.whole(message)
+                result = yield from _optional(method.with_arguments(whole), _ABSENT)
                 if inspect.isgenerator(result) or inspect.isasyncgen(result):
                     stream = Stream(result, partial(self._raw_event, operation, name))
                     return Answer(200, b"", operation.label, stream=stream)
@@ -210,8 +222,7 @@ class DataPlane:
 
     def _answer_raw(self, operation: Operation, name: str, result: Any) -> Answer:
         """A whole message goes out as it is, except that metrics may have to stay inside."""
-        if not isinstance(result, dict):
-            raise TypeError(f"{name} returned {type(result).__name__}, must return a dict")
+        result = answer_of(name, result)
         metrics: list[dict[str, Any]] = []
         meta = result.get("meta")
         if isinstance(meta, dict) and "metrics" in meta:

@@ -55,10 +55,10 @@ def _run(settings: Settings) -> None:
     for text in settings.unserved:
         log.error("%s", text)
     with _pid_file(settings.pid_file):
-        if settings.workers == 1:
-            _serve(settings)
-        else:
+        if settings.supervised:
             supervise(settings)
+        else:
+            _serve(settings)
 
 
 def _serve(settings: Settings) -> None:

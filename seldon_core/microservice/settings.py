@@ -86,6 +86,11 @@ class Settings:
     reward_metrics: bool = True
     unserved: tuple[str, ...] = ()
 
+    @property
+    def supervised(self) -> bool:
+        """Whether workers are processes of their own, of which one can take the place of another."""
+        return self.workers > 1 or self.max_requests > 0
+
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
         """Read the command line and the environment; an argument wins over its variable.
@@ -122,8 +127,6 @@ class Settings:
             reward_metrics=source.flag(None, "SELDON_EXECUTOR_ENABLED", "true"),
             unserved=source.unserved(),
         )
-        if settings.max_requests and settings.workers == 1:
-            source.problems.append("--max-requests: a worker is replaced by another: start with --workers 2 or more")
         if settings.http_port == settings.metrics_port != 0:
             source.problems.append(f"--metrics-port: {settings.metrics_port}: is the HTTP port already; take another")
         if source.problems:

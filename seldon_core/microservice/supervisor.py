@@ -1,4 +1,4 @@
-"""Several workers behind one port: who gets which connection, who is replaced, and what all of them have counted.
+"""Workers behind one port: who gets which connection, who is replaced, and what all of them have counted.
 
 The supervisor accepts connections and hands each to the worker that has the fewest, so that all of them get as much
 work. It never runs the user's code: a forker makes the object and forks the workers. A worker that dies is replaced;
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def supervise(settings: Settings) -> None:
-    """Serve with several workers until the process is asked to stop.
+    """Serve with workers until the process is asked to stop.
 
     Raises:
         StartupError: the model cannot be served, or workers died again and again.
@@ -63,9 +63,9 @@ def supervise(settings: Settings) -> None:
         pid = fork_off(forker)
         other.close()
         log.info(
-            "loading %s in %d workers; REST on port %d, metrics on port %d%s",
-            settings.class_name, settings.workers, http.getsockname()[1], metrics.getsockname()[1],
-            settings.metrics_path,
+            "loading %s in %d worker%s; REST on port %d, metrics on port %d%s",
+            settings.class_name, settings.workers, "s" * (settings.workers > 1), http.getsockname()[1],
+            metrics.getsockname()[1], settings.metrics_path,
         )  # fmt: skip
         supervisor = _Supervisor(settings, mine, memory)
         try:
@@ -96,6 +96,7 @@ class _Supervisor:
         self._forker = forker
         self._memory = memory
         self._members: dict[int, _Member] = {}
+        self._postponed = 0  # workers that there was no place for
         self._deaths: deque[float] = deque(maxlen=MAX_DEATHS)
         self._began = monotonic()
         self._serving = False  # all were ready once
@@ -195,8 +196,11 @@ class _Supervisor:
     # Workers.
 
     def _start(self) -> None:
-        """Have the forker start a worker in a free place."""
-        place = next(place for place in range(self._memory.places) if place not in self._members)
+        """Have the forker start a worker in a free place, as soon as there is one."""
+        place = next((place for place in range(self._memory.places) if place not in self._members), None)
+        if place is None:  # too many that were replaced have not ended yet
+            self._postponed += 1
+            return
         mine, other = Channel.pair()
         self._members[place] = _Member(place, mine)
         self._forker.sock.setblocking(True)  # it reads at once, and starts few workers
@@ -272,6 +276,9 @@ class _Supervisor:
             if not self._members:
                 self._ended.set()
             return
+        if self._postponed:
+            self._postponed -= 1
+            self._start()
         if member.retiring and code == 0:
             return
         how = f"worker {pid} {describe_end(code)}"

@@ -286,7 +286,7 @@ def test_a_raw_method_that_is_not_implemented_gives_way_to_the_other() -> None:
 def test_a_raw_method_must_return_a_message() -> None:
     status, answer = ask(Raw([1]), ND)
     assert status == 500
-    assert answer["status"]["info"] == "predict_raw returned list, must return a dict"
+    assert answer["status"]["info"] == "predict_raw returned list, must return a dict or a SeldonMessage"
 
 
 class Doubles(SeldonComponent):

@@ -221,7 +221,7 @@ class Whole:
         return {"strData": json.dumps(msgs)}
 
     def send_feedback_raw(self, feedback: Any) -> Any:
-        return {"jsonData": feedback}
+        return {"jsonData": {"reward": feedback.reward}}
 
 
 @pytest.mark.parametrize(

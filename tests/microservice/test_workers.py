@@ -105,9 +105,10 @@ async def test_one_that_is_killed_is_replaced_and_fails_its_own_requests_alone(t
         assert service.stop() == 0
 
 
-async def test_replacing_workers_loses_no_request(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_replacing_workers_loses_no_request(tmp_path: Path, workers: str) -> None:
     with running(
-        tmp_path, SAYS_WHO, "--workers", "2", "--max-requests", "60", "--max-requests-jitter", "20"
+        tmp_path, SAYS_WHO, "--workers", workers, "--max-requests", "60", "--max-requests-jitter", "20"
     ) as service:
         answers = await ask(service.http, 1000, 6)
         assert None not in answers

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from seldon_core.api.findings import short
 from seldon_core.api.objects import as_list, as_map
+from seldon_core.api.podinfo import parse_annotations
 from seldon_core.engine.flags import UsageError
 from seldon_core.engine.graph import SELDON, GraphError, Node, build_graph
 from seldon_core.transport.limits import MIB, Limits
@@ -145,19 +145,6 @@ def predictor_from_file(path: Path, name: str) -> dict[str, Any]:
     return dict(planned)
 
 
-def parse_annotations(text: str) -> dict[str, str]:
-    """Read the annotations of a pod as the downward API writes them: one `key="value"` per line.
-
-    Lines without `=` are skipped: one of them must not disable all others.
-    """
-    annotations = {}
-    for line in text.splitlines():
-        key, equals, value = line.partition("=")
-        if equals:
-            annotations[_unquoted(key)] = _unquoted(value)
-    return annotations
-
-
 def pod_annotations(path: Path = ANNOTATIONS_FILE) -> dict[str, str]:
     """The annotations of the pod; none outside of a pod."""
     try:
@@ -195,13 +182,3 @@ def _images(raw: Mapping[str, Any]) -> dict[str, str]:
             if isinstance(name, str) and isinstance(image, str):
                 images[name] = image
     return images
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] == '"':
-        try:
-            return str(json.loads(text))
-        except ValueError:
-            return text[1:-1]
-    return text

@@ -61,6 +61,7 @@ class Application:
         record: counts what an answer says was made on the way.
         batcher: makes predictions together, None: each is made alone.
         access_log: whether each of them is logged.
+        timeout: seconds after which a request is answered 504; 0: never.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Application:
         batcher: Batcher | None = None,
         *,
         access_log: bool = False,
+        timeout: float = 0.0,
     ) -> None:
         self.worker = worker
         self.record = record
@@ -81,6 +83,7 @@ class Application:
         self.answered: Callable[[int], None] | None = None
         self.handle_error: ErrorHandler | None = None
         self._access_log = access_log
+        self._timeout = timeout
         self._count = 0
         self._requests = requests
         self._bound: dict[tuple[str, int], Histogram] = {}
@@ -126,7 +129,11 @@ class Application:
         if self.in_flight >= IN_FLIGHT:
             text = f"{IN_FLIGHT} requests are waiting already; try again later"
             return _refuse(reply, 503, text, self._codec(route))
-        return Exchange(self, route.name, route.flow(model, request), self._codec(route), request.path, reply).begin()
+        exchange = Exchange(self, route.name, route.flow(model, request), self._codec(route), request.path, reply)
+        exchange.begin()
+        if self._timeout:
+            exchange.limit(self._timeout)
+        return None
 
     def _codec(self, route: Route) -> Codec:
         """The form of the errors of a route."""

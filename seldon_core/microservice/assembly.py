@@ -44,8 +44,9 @@ class Assembly:
             "seldon_microservice_requests_seconds", "Time from request to answer.", ("method", "code")
         )
         self.application = Application(
-            self.worker, requests, self._metrics.count, batcher, access_log=settings.access_log
-        )
+            self.worker, requests, self._metrics.count, batcher,
+            access_log=settings.access_log, timeout=settings.timeout,
+        )  # fmt: skip
 
     def model(self, user_object: object, component: Component, run_coroutine: RunCoroutine) -> tuple[Any, ...]:
         """What `Application.serve` takes, for an object that has been loaded.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange"]
 
+TIMED_OUT = 504
 CLIENT_GONE = 499  # what proxies log for it; nobody is there to read it
 EVENT_HEADERS: Headers = (
     (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), JSON_HEADERS[1],
@@ -42,8 +43,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_application", "_began", "_closing", "_codec", "_error", "_failed", "_flow", "_name", "_path", "_reply",
-        "_stream", "_task", "_value",
+        "_application", "_began", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name", "_path",
+        "_reply", "_stream", "_task", "_timer", "_value",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,8 @@ class Exchange:
         self._stream: Stream | None = None
         self._failed = False
         self._closing = False
+        self._expired = False
+        self._timer: asyncio.TimerHandle | None = None
         self._began = perf_counter()
 
     def begin(self) -> None:
@@ -68,6 +71,21 @@ class Exchange:
         self._application.in_flight += 1
         self._reply.disconnected = self._abandon
         self._application.worker.submit(self.step, self.stepped)
+
+    def limit(self, seconds: float) -> None:
+        """Answer 504 unless the answer has begun by then."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire, seconds)
+
+    def _expire(self, seconds: float) -> None:
+        """What the model is doing cannot be stopped, unless it is a coroutine; its result is not waited for."""
+        reply = self._reply
+        if reply.gone or reply.begun:
+            return
+        self._expired = True
+        text = f"the model did not answer within {seconds:g} seconds, which seldon.io/rest-timeout allows"
+        reply.send(TIMED_OUT, JSON_HEADERS, self._codec.error(text, "MICROSERVICE_TIMEOUT"))
+        reply.gone = True
+        self._abandon()
 
     def resume(self, value: Any, error: BaseException | None) -> Any:
         """On the worker's thread: go on with what a call gave that was made together with others."""
@@ -111,6 +129,10 @@ class Exchange:
         return answer or failure(error, self._name, self._codec)
 
     def _finish(self, status: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._expired:
+            status = TIMED_OUT
         self._application.finished(self._name, self._path, status, perf_counter() - self._began)
         self._reply.disconnected = self._reply.resumed = None  # they would keep each other alive
 

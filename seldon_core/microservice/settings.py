@@ -10,6 +10,7 @@ from seldon_core import __version__
 from seldon_core.microservice.errors import UsageError
 from seldon_core.microservice.identity import Identity
 from seldon_core.microservice.parameters import read_parameters
+from seldon_core.microservice.unserved import UNSERVED_OPTIONS, unserved
 
 __all__ = ["Settings"]
 
@@ -17,16 +18,19 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SERVICE_TYPES = ("MODEL", "ROUTER", "TRANSFORMER", "OUTPUT_TRANSFORMER", "COMBINER", "OUTLIER_DETECTOR")
 _TRUE = ("1", "true", "t")
 _MILLISECOND = 0.001
+REST_TIMEOUT = "seldon.io/rest-timeout"
 _EPILOG = """\
 environment, beside the variables in parentheses:
   PAYLOAD_PASSTHROUGH                true: predict_raw gets the body undecoded, and its result is the answer (false)
   SELDON_CONSTRUCT_IN_WORKER         true: each worker makes an object of its own, for CUDA and the like (false)
-  FILTER_METRICS_ACCESS_LOGS         false: the access log shows requests for metrics, too (true)
+  FILTER_METRICS_ACCESS_LOGS         false: the access log shows requests for metrics, too (true; false with --debug)
   SELDON_EXECUTOR_ENABLED            false: rewards are not counted (true)
   PREDICTIVE_UNIT_METRICS_ENDPOINT   path of the metrics (/metrics)
   INCLUDE_METRICS_IN_CLIENT_RESPONSE false: custom metrics are exported, but not put into answers (true)
   MODEL_METADATA                     YAML whose keys win over those of init_metadata()
   TERMINATION_MESSAGE_PATH           file that gets the cause when the start fails (/dev/termination-log)
+annotation of the pod, from /etc/podinfo/annotations:
+  seldon.io/rest-timeout             milliseconds after which a request is answered 504 (never)
 """
 
 
@@ -58,6 +62,7 @@ class Settings:
         log_scrapes: whether requests for metrics are, too.
         pid_file: gets the number of this process, None for none.
         reward_metrics: whether rewards are counted.
+        timeout: seconds after which a request is answered 504; 0: never.
         unserved: what was asked for and has no effect here, in words.
     """
 
@@ -84,6 +89,7 @@ class Settings:
     log_scrapes: bool = False
     pid_file: str | None = None
     reward_metrics: bool = True
+    timeout: float = 0.0
     unserved: tuple[str, ...] = ()
 
     @property
@@ -92,14 +98,17 @@ class Settings:
         return self.workers > 1 or self.max_requests > 0
 
     @classmethod
-    def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
-        """Read the command line and the environment; an argument wins over its variable.
+    def read(
+        cls, arguments: Sequence[str], environment: Mapping[str, str], annotations: Mapping[str, str] | None = None
+    ) -> "Settings":
+        """Read the command line, the environment and the pod's annotations; an argument wins over its variable.
 
         Raises:
             UsageError: with every problem there is.
             SystemExit: after --help and --version.
         """
         given = _parser().parse_args(arguments)
+        annotations = annotations or {}
         source = _Source(given, environment)
         settings = cls(
             class_name=given.interface_name,
@@ -122,10 +131,11 @@ class Settings:
             batch_delay=source.number("--max-batch-delay", "SELDON_MAX_BATCH_DELAY", 5, high=60_000) * _MILLISECOND,
             passthrough=source.flag(None, "PAYLOAD_PASSTHROUGH"),
             access_log=source.flag("--access-log", "GUNICORN_ACCESS_LOG"),
-            log_scrapes=not source.flag(None, "FILTER_METRICS_ACCESS_LOGS", "true"),
+            log_scrapes=not source.flag(None, "FILTER_METRICS_ACCESS_LOGS", "false" if source.debug() else "true"),
             pid_file=given.pidfile,
             reward_metrics=source.flag(None, "SELDON_EXECUTOR_ENABLED", "true"),
-            unserved=source.unserved(),
+            timeout=source.timeout(annotations),
+            unserved=source.unserved(annotations),
         )
         if settings.http_port == settings.metrics_port != 0:
             source.problems.append(f"--metrics-port: {settings.metrics_port}: is the HTTP port already; take another")
@@ -228,27 +238,36 @@ class _Source:
         value = self._find(option, variable)[0] if option else self._environment.get(variable, "")
         return (value or default).lower() in _TRUE
 
+    def debug(self) -> bool:
+        return self.flag("--debug", "SELDON_DEBUG")
+
     def threads(self) -> int:
         threads = self.number("--threads", "GUNICORN_THREADS", 1, low=1, high=1024)
         return 1 if self.flag("--single-threaded", "FLASK_SINGLE_THREADED") else threads
 
-    def unserved(self) -> tuple[str, ...]:
+    def unserved(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
         """What was asked for that has no effect, in words for the log."""
-        self.number("--grpc-workers", "GRPC_WORKERS", 0)
-        self.number("--grpc-threads", "GRPC_THREADS", 0)
-        said = []
-        if self._given["grpc_port"] is not None:
-            self.port("--grpc-port", "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", 5000)
-            said.append("--grpc-port: this version serves no gRPC; nothing listens there")
-        if self.flag("--tracing", "TRACING"):
-            said.append("--tracing: this version makes no traces")
-        if (self._given["persistence"] or "0").lower() not in ("0", "false", "f"):
-            said.append("--persistence: is not supported any more; keep state in a file or a database")
-        return tuple(said)
+        for option, variable in UNSERVED_OPTIONS.items():
+            self.number(option, variable, 0)
+        self.port("--grpc-port", "PREDICTIVE_UNIT_GRPC_SERVICE_PORT", 5000)
+        options = {f"--{name.replace('_', '-')}": value for name, value in self._given.items()}
+        return tuple(unserved(options, self._environment, annotations))
+
+    def timeout(self, annotations: Mapping[str, str]) -> float:
+        """Seconds that a request may take, of the annotation in milliseconds."""
+        value = annotations.get(REST_TIMEOUT, "")
+        if not value:
+            return 0.0
+        if value.isascii() and value.isdigit() and 0 < int(value) < 2**31:
+            return int(value) * _MILLISECOND
+        self.problems.append(
+            f"annotation {REST_TIMEOUT}: {value!r}: must be a number of milliseconds; write 5000 for five seconds"
+        )
+        return 0.0
 
     def log_level(self) -> str:
         value, origin = self._find("--log-level", "SELDON_LOG_LEVEL")
-        if not value and self.flag("--debug", "SELDON_DEBUG"):
+        if not value and self.debug():
             return "DEBUG"
         level = (value or "INFO").upper()
         if level in _LEVELS:

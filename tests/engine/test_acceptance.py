@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from seldon_core.engine.config import parse_annotations
+from seldon_core.api.podinfo import parse_annotations
 from seldon_core.engine.documents import openapi
 from seldon_core.engine.metrics import split_image
 from seldon_core.protocols.errors import MessageError

@@ -97,6 +97,7 @@ async def served(
     passthrough: bool = False,
     batch: tuple[int, float] | None = None,
     threads: int = 1,
+    rest_timeout: float = 0.0,
 ) -> AsyncIterator[Served]:
     """Serve an object over real sockets, or nothing yet for None, as while a model loads."""
     registry = Registry()
@@ -104,7 +105,8 @@ async def served(
     metrics = CustomMetrics(registry, identity)
     worker = Worker(threads)
     requests = registry.histogram("requests_seconds", "Time.", ("method", "code"))
-    application = Application(worker, requests, metrics.count, Batcher(worker, *batch) if batch else None)
+    batcher = Batcher(worker, *batch) if batch else None
+    application = Application(worker, requests, metrics.count, batcher, timeout=rest_timeout)
     if user_object is not None:
         component = Component(user_object)
         plane = DataPlane(component, identity, metrics, service_type=service_type, batching=batch is not None)

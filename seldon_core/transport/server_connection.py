@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Bodies up to this size are never handed over before they are complete.
 UPLOAD_FROM = JOIN_UP_TO
+# Pieces of a body below this size are joined as they arrive: each by itself would take more memory than its bytes.
+LARGE_PIECE = 1024
 
 _SLOW_BODY = "no piece of the body for {:g} seconds"
 
@@ -45,7 +47,6 @@ class ServerConnection(Answers):
     """One connection of a caller. The methods called `on_...` are called by the parser."""
 
     __slots__ = (
-        "_body",
         "_fresh",
         "_handing_over",
         "_head_fed",
@@ -54,9 +55,11 @@ class ServerConnection(Answers):
         "_last",
         "_lingering",
         "_parser",
+        "_pieces",
         "_queue",
         "_read_paused",
         "_request",
+        "_size",
         "_target",
         "_upload",
         "_watched",
@@ -72,7 +75,8 @@ class ServerConnection(Answers):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._request: Request | None = None  # once its head is complete
-        self._body: bytes | bytearray = b""
+        self._pieces: list[bytes | bytearray] = []  # of its body
+        self._size = 0  # theirs together
         self._head_fed = 0  # bytes of the pieces that a head in several pieces has taken so far
         self._large = False  # whether the piece that is being parsed could hold a head above the limit
         self._watched = False  # whether the declared length and Expect were looked at
@@ -195,23 +199,26 @@ class ServerConnection(Answers):
             if upload.size > self._server.limits.body_bytes:
                 raise self._too_large()
             return
-        if not self._body:
-            self._body = body
+        pieces = self._pieces
+        if not pieces or len(body) >= LARGE_PIECE:
+            pieces.append(body)
+        elif type(pieces[-1]) is bytearray:
+            pieces[-1] += body
         else:
-            if type(self._body) is bytes:
-                self._body = bytearray(self._body)
-            self._body += body
-        if len(self._body) > self._server.limits.body_bytes:
+            pieces.append(bytearray(body))
+        self._size += len(body)
+        if self._size > self._server.limits.body_bytes:
             raise self._too_large()
 
     def on_message_complete(self) -> None:
         request = self._request
         assert request is not None
-        if self._body:
-            if len(self._body) > UNCOUNTED_BODY:
-                self._reserve(request, len(self._body))
-            request.body = bytes(self._body)
-            self._body = b""
+        if self._pieces:
+            if self._size > UNCOUNTED_BODY:
+                self._reserve(request, self._size)
+            request.body = b"".join(self._pieces)
+            self._pieces.clear()
+            self._size = 0
         if self._headers:
             self._headers = []
         if self._parser.should_keep_alive() and request.method != "CONNECT":
@@ -326,7 +333,7 @@ class ServerConnection(Answers):
                     if self._is_early(request, expected):
                         self._start_upload(request, expected)
                         return
-            self._reserve(request, max(expected, len(self._body)))
+            self._reserve(request, max(expected, self._size))
         except _Refusal as refusal:
             self._stop(refusal)
             if self._upload is not None:
@@ -357,10 +364,11 @@ class ServerConnection(Answers):
 
     def _start_upload(self, request: Request, expected: int) -> None:
         upload = request.upload = self._upload = Upload(self, expected or None)
-        if self._body:
-            upload.pieces.append(bytes(self._body))
-            upload.size = len(self._body)
-            self._body = b""
+        if self._pieces:
+            upload.pieces.append(b"".join(self._pieces))
+            upload.size = self._size
+            self._pieces.clear()
+            self._size = 0
         self._server.budget.give_back(request.reserved)
         request.reserved = 0
         self._queue.append(request)
@@ -485,7 +493,8 @@ class ServerConnection(Answers):
         self._last = self._lingering = True
         self._waited = 0.0
         self._request = self._upload = None
-        self._body = b""
+        self._pieces.clear()
+        self._size = 0
         self._resume_reading()
         if self._transport.can_write_eof():
             self._transport.write_eof()

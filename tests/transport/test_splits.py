@@ -14,7 +14,7 @@ from seldon_core.transport import heads
 from seldon_core.transport.client_connection import ClientConnection
 from seldon_core.transport.http_client import Exchange, ExchangeError, Pool, Response
 from seldon_core.transport.http_server import HTTPServer, Reply, Request
-from seldon_core.transport.server_connection import ServerConnection
+from seldon_core.transport.server_connection import LARGE_PIECE, ServerConnection
 
 
 class MemoryTransport(asyncio.Transport):
@@ -130,6 +130,16 @@ def halves(whole: bytes) -> Iterator[list[bytes]]:
 
 def single_bytes(whole: bytes) -> list[bytes]:
     return [whole[index : index + 1] for index in range(len(whole))]
+
+
+@given(st.lists(st.sampled_from([1, 2, LARGE_PIECE - 1, LARGE_PIECE, 3 * LARGE_PIECE]), min_size=1, max_size=12))
+def test_a_body_is_its_pieces_in_their_order_whatever_their_sizes(sizes: list[int]) -> None:
+    body = bytes(index % 251 for index in range(sum(sizes)))
+    ends = list(itertools.accumulate(sizes))
+    pieces = [body[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    head = b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body)
+    written, _ = served([head, *pieces])
+    assert written.endswith(b" " + body)
 
 
 @pytest.mark.parametrize("whole", REQUESTS.values(), ids=REQUESTS)

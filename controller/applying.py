@@ -135,7 +135,7 @@ class Applier:
             self._refused(obj, error, outcome)
         return outcome
 
-    async def delete(self, key: Key, refs: Iterable[Ref]) -> list[str]:
+    async def delete(self, key: Key, refs: Iterable[Ref], *, to_replace: bool = False) -> list[str]:
         """Delete children and return that in words.
 
         A Deployment stays visible until its pods are gone, so that what they call outlasts them.
@@ -143,12 +143,13 @@ class Applier:
         Args:
             key: The SeldonDeployment that they belong to.
             refs: The children.
+            to_replace: Whether others may take their names at once, before a watch tells that they are gone.
         """
         done = []
         for ref in refs:
             _log.info("deleting %s %s/%s, which is superseded", ref.kind, key[0], ref.name)
             try:
-                await self._client.delete(
+                answer = await self._client.delete(
                     RESOURCES[ref.kind],
                     ref.name,
                     key[0],
@@ -157,6 +158,8 @@ class Applier:
                 )
             except (NotFound, Conflict):
                 continue  # it is gone already, or another object has its name
+            if to_replace and answer.get("kind") == "Status":  # otherwise it is only about to go
+                self._children.forget(ref.kind, key[0], ref.name, ref.uid)
             done.append(f"delete {ref.kind} {ref.name}")
         return done
 

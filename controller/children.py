@@ -125,6 +125,12 @@ class Children:
         self._forget(known)
         return self._owners(known)
 
+    def forget(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Take out a child that we have deleted, before a watch tells of it."""
+        known = self._children.get((kind, namespace, name))
+        if known is not None and known.uid == uid:
+            self._forget(known)
+
     def of(self, key: Key, uid: str) -> Iterator[Child]:
         """Yield the children of the SeldonDeployment of this key and uid."""
         owned = self._by_owner.get(key, {}).values()

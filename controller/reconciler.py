@@ -115,7 +115,7 @@ class Reconciler:
             await self._report(key, sdep, invalid_status(sdep, errors, now=self._now()))
             return Pass(Result.REFUSED, done=tuple(f"refuse it: {finding}" for finding in errors))
         made = self._plan(key, sdep)
-        gone = await self._applier.delete(key, made.obsolete)
+        gone = await self._applier.delete(key, made.obsolete, to_replace=True)
         outcome = await self._applier.apply(key, uid, made.due())
         if not outcome.changed and not outcome.problems:
             gone += await self._applier.delete(key, made.superseded)
@@ -125,6 +125,8 @@ class Reconciler:
             outcome.look_again(recheck)
         wanted = status(made, self._config, observed, problems=outcome.problems, causes=causes, now=self._now())
         await self._report(key, sdep, wanted)
+        if outcome.changed and (made.moving or made.waiting or made.superseded):
+            outcome.look_again(0.0)  # no watch tells of what was written here
         if wanted["state"] == AVAILABLE and not outcome.changed:
             self._rolling.discard(key)
         if made.outdated and self._config.rolls_on_upgrade:

@@ -54,6 +54,8 @@ PREPACKAGED_SERVERS: Final[Mapping[str, frozenset[str]]] = {
 }
 # Its model may be named by parameters alone.
 SERVER_WITHOUT_URI: Final = "HUGGINGFACE_SERVER"
+# Marks, within one plan, a predictor whose engine is beside its component on its way from one place to another.
+FIELD_ENGINE_BESIDE: Final = "engineBeside"
 # What the engine takes its messages from where they come from Kafka.
 KAFKA_VARIABLES: Final = ("KAFKA_BROKER", "KAFKA_INPUT_TOPIC", "KAFKA_OUTPUT_TOPIC")
 

@@ -7,6 +7,7 @@ shares its unchanged parts with what they were given: treat both as read-only.
 import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from . import constants as c
@@ -68,7 +69,9 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     return obj if same else {**obj, "spec": filled}
 
 
-def plan_defaults(obj: Object, ports: PortSettings) -> Object:
+def plan_defaults(
+    obj: Object, ports: PortSettings, assigned: Mapping[tuple[str, str], tuple[int, int]] = MappingProxyType({})
+) -> Object:
     """Return a SeldonDeployment with everything filled in that building its Kubernetes objects needs.
 
     On top of `stored_defaults`: the namespace; the type of each prepackaged server, and a container where it has none;
@@ -78,6 +81,8 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
     Args:
         obj: The SeldonDeployment; any JSON value is accepted, and what has an unexpected shape is left alone.
         ports: How ports are chosen, from the operator's configuration.
+        assigned: The HTTP and gRPC ports that containers have already, by the names of predictor and container: they
+            keep them unless something else declares the number, since an engine calls pods of before and after an edit.
     """
     stored = stored_defaults(obj)
     spec = as_map(as_map(stored).get("spec"))
@@ -94,7 +99,7 @@ def plan_defaults(obj: Object, ports: PortSettings) -> Object:
         grpc=spec.get("transport") == "grpc",
         separate_engine=is_true(as_map(spec.get("annotations")).get(c.ANNOTATION_SEPARATE_ENGINE)),
         settings=ports,
-        allocator=_PortAllocator(ports, spec),
+        allocator=_PortAllocator(ports, spec, assigned),
     )
     if isinstance(spec.get("predictors"), list):
         spec["predictors"] = [_planned_predictor(predictor, scope) for predictor in spec["predictors"]]
@@ -207,21 +212,32 @@ def with_servers(predictor: Object) -> Object:
 class _PortAllocator:
     """Gives out port numbers that nothing else in the SeldonDeployment uses.
 
-    HTTP and gRPC numbers belong to a container name and are the same in every predictor; every container gets
-    a metrics number of its own.
+    HTTP and gRPC numbers belong to a container name and are the same in every predictor, unless they were assigned
+    before; every container gets a metrics number of its own.
     """
 
-    def __init__(self, settings: PortSettings, spec: Object) -> None:
+    def __init__(
+        self, settings: PortSettings, spec: Object, assigned: Mapping[tuple[str, str], tuple[int, int]]
+    ) -> None:
         self._next = {"http": settings.http, "grpc": settings.grpc, "metrics": settings.metrics}
         self._named: dict[tuple[str, str], int] = {}
         self._owners: dict[int, tuple[str, str] | None] = dict.fromkeys(settings.reserved)
         for predictor in as_list(spec.get("predictors")):
             self._owners.update(dict.fromkeys(_declared_ports(as_map(predictor))))
+        self._assigned: dict[tuple[str, str, str], int] = {}
+        for (predictor_name, container_name), numbers in assigned.items():
+            for kind, number in zip(("http", "grpc"), numbers, strict=True):
+                key = (kind, container_name)
+                if self._owners.setdefault(number, key) == key:
+                    self._assigned[predictor_name, *key] = number
+                    self._named.setdefault(key, number)
 
-    def named(self, kind: str, container: Object) -> int:
-        """Return the HTTP or gRPC port of a container: its own port, or else the number of its name."""
+    def named(self, kind: str, predictor_name: str, container: Object) -> int:
+        """Return the HTTP or gRPC port of a container: its own port, the one it has, or else the number of its name."""
         key = (kind, as_text(container.get("name")))
         declared = port_named(container, kind)
+        if declared is None and (predictor_name, *key) in self._assigned:
+            return self._assigned[predictor_name, *key]
         first = key not in self._named
         # A container that declares its port uses up a number all the same, so that the others keep theirs.
         number = self._next[kind] if first else self._named[key]
@@ -293,15 +309,17 @@ def _planned_predictor(predictor: Any, scope: _Scope) -> Any:
         named.setdefault(as_text(node.get("name")), node)
         if is_server(node):
             node["type"] = c.MODEL
-    engine_index = None if scope.separate_engine else engine_spec_index(predictor)
+    separate = scope.separate_engine and not predictor.get(c.FIELD_ENGINE_BESIDE)
+    engine_index = None if separate else engine_spec_index(predictor)
+    predictor_name = as_text(predictor.get("name"))
     replaced: dict[tuple[int, int], Object] = {}
     for ref in _in_order_of_numbers(predictor, written):
         # Containers outside the graph use up numbers as well: users' set-ups know the numbers of the others.
-        numbers = (scope.allocator.named("http", ref.container), scope.allocator.named("grpc", ref.container))
+        http, grpc = (scope.allocator.named(kind, predictor_name, ref.container) for kind in ("http", "grpc"))
         name = as_text(ref.container.get("name"))
         if name and name in named:
             host = _host(predictor, name, scope, beside_engine=ref.spec_index == engine_index)
-            named[name]["endpoint"] = _endpoint(named[name], host, numbers, scope)
+            named[name]["endpoint"] = _endpoint(named[name], host, (http, grpc), scope)
             replaced[ref.spec_index, ref.container_index] = _planned_container(ref.container, scope)
     if replaced:
         specs = predictor["componentSpecs"]

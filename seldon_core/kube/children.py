@@ -12,6 +12,8 @@ FIELD_MANAGER = "seldon-controller"
 
 _COUNTS = ("observedGeneration", "replicas", "updatedReplicas", "availableReplicas", "unavailableReplicas")
 _CONDITION_FIELDS = ("type", "status", "reason", "message")
+# How managedFields name a port of a Service.
+_PORT_KEY = 'k:{{"port":{},"protocol":"TCP"}}'
 
 
 def observed(children: Iterable[tuple[str, str, LiveDeployment | LiveObject]]) -> Observed:
@@ -79,8 +81,23 @@ def _foreign_selector(spec: Object) -> dict[str, str] | None:
 
 def _live_object(obj: Object) -> LiveObject:
     metadata = obj["metadata"]
-    ports = tuple(port["port"] for port in obj["spec"].get("ports") or ()) if obj["kind"] == "Service" else ()
-    return LiveObject(uid=metadata["uid"], terminating="deletionTimestamp" in metadata, ports=ports)
+    uid, terminating = metadata["uid"], "deletionTimestamp" in metadata
+    if obj["kind"] != "Service":
+        return LiveObject(uid, terminating)
+    spec = obj["spec"]
+    ports = spec.get("ports") or ()
+    numbers = tuple(port["port"] for port in ports)
+    return LiveObject(uid, terminating, numbers, _assigned(metadata, ports), spec.get("clusterIP") == "None")
+
+
+def _assigned(metadata: Object, ports: Iterable[Object]) -> tuple[int, int] | None:
+    """Return the HTTP and the gRPC port of a Service, where both are as we applied them."""
+    ours: Object = {}
+    for entry in metadata.get("managedFields") or ():
+        if (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply"):
+            ours = ((entry.get("fieldsV1") or {}).get("f:spec") or {}).get("f:ports") or {}
+    named = {port.get("name"): port["port"] for port in ports if _PORT_KEY.format(port["port"]) in ours}
+    return (named["http"], named["grpc"]) if named.keys() >= {"http", "grpc"} else None
 
 
 def _replicas_managers(metadata: Object) -> set[tuple[str, str]]:

@@ -54,10 +54,15 @@ class LiveDeployment:
         return (
             not self.terminating
             and self.current
-            and self.count("updatedReplicas") == self.wanted
+            and self.replaced
             and self.count("availableReplicas") >= self.wanted
             and self.count("unavailableReplicas") == 0
         )
+
+    @property
+    def replaced(self) -> bool:
+        """Whether it has all pods of the current template that it should have, and no others."""
+        return self.current and self.count("updatedReplicas") == self.wanted == self.count("replicas")
 
     @property
     def serving(self) -> bool:
@@ -81,11 +86,15 @@ class LiveObject:
         uid: Its uid.
         terminating: Whether it is being deleted.
         ports: The numbers of the ports of a Service, in order.
+        assigned: The HTTP and the gRPC port of a Service, where this operator set both; else nothing.
+        headless: Whether it is a Service without an address of its own.
     """
 
     uid: str
     terminating: bool = False
     ports: tuple[int, ...] = ()
+    assigned: tuple[int, int] | None = None
+    headless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from seldon_core.api.defaults import plan_defaults
+from seldon_core.api import constants as c
+from seldon_core.api.defaults import plan_defaults, with_servers
+from seldon_core.api.graph import containers
+from seldon_core.api.names import container_service_name
 
 from .ambassador import ambassador_routes
 from .config import Config
@@ -16,6 +19,8 @@ from .istio import istio_routes
 from .keeping import fingerprint, kept, recorded
 from .kinds import KINDS, OF_DEPLOYMENT, ROUTES
 from .listmaps import without_nulls
+from .metadata import sdep_name
+from .modes import stops_beside
 from .observed import Observed
 from .rollouts import stated_replicas
 from .scaling import is_scaled, scalers
@@ -55,7 +60,9 @@ class Plan:
         objects: The objects that there must be, in the order in which they are applied.
         waiting: Kind and name of those objects that must not be applied yet: routes to predictors that cannot answer,
             and changes of what serves to what could not.
-        obsolete: Children that would work against the objects, and must be deleted before these are applied.
+        moving: Names of the predictors whose engine stands beside the component only until it can go elsewhere.
+        obsolete: Children that would work against the objects, or cannot become as planned, and must be deleted before
+            these are applied.
         superseded: Children that no longer belong to it and may be deleted now, once all objects are as planned. Those
             that are still needed until their successors are ready are not among them.
         scaled: Names of the Deployments whose replicas follow `spec.replicas`.
@@ -65,6 +72,7 @@ class Plan:
     sdep: Object
     objects: list[Object]
     waiting: frozenset[Place]
+    moving: list[str]
     obsolete: list[Ref]
     superseded: list[Ref]
     scaled: list[str]
@@ -92,9 +100,9 @@ def plan(sdep: Object, config: Config, observed: Observed, *, roll: bool | None 
     Returns:
         The plan: the same for the same arguments.
     """
-    stored = without_nulls(sdep)
+    stored = _on_the_way(without_nulls(sdep), config, observed)
     prints = {item["name"]: fingerprint(stored, item) for item in stored["spec"]["predictors"]}
-    sdep = plan_defaults(stored, config.ports)
+    sdep = plan_defaults(stored, config.ports, _assigned(stored, observed))
     predictors = sdep["spec"]["predictors"]
     parts = {item["name"]: list(_of_predictor(sdep, item, config, observed)) for item in predictors}
     outdated = []
@@ -115,11 +123,34 @@ def plan(sdep: Object, config: Config, observed: Observed, *, roll: bool | None 
         sdep=sdep,
         objects=planned,
         waiting=held,
-        obsolete=_obsolete(wanted, observed),
+        moving=[item["name"] for item in predictors if item.get(c.FIELD_ENGINE_BESIDE)],
+        obsolete=[*_obsolete(wanted, observed), *_changing_address(planned, held, observed)],
         superseded=[] if held else superseded(wanted, observed),
         scaled=_scaled(sdep, config),
         outdated=outdated,
     )
+
+
+def _on_the_way(sdep: Object, config: Config, observed: Observed) -> Object:
+    """Return the SeldonDeployment with a mark on those predictors whose engine cannot move in one step."""
+    ports = (config.engine_http_port, config.engine_grpc_port)
+    predictors = [
+        {**item, c.FIELD_ENGINE_BESIDE: True} if stops_beside(sdep, item, ports, observed) else item
+        for item in sdep["spec"]["predictors"]
+    ]
+    return {**sdep, "spec": {**sdep["spec"], "predictors": predictors}}
+
+
+def _assigned(sdep: Object, observed: Observed) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return the ports at which the containers of a SeldonDeployment are called, where they are called already."""
+    found = {}
+    for predictor in sdep["spec"]["predictors"] if observed.services else ():
+        for ref in containers(with_servers(predictor)):
+            place = (predictor["name"], ref.container["name"])
+            live = observed.services.get(container_service_name(sdep_name(sdep), *place))
+            if live is not None and live.assigned is not None:
+                found[place] = live.assigned
+    return found
 
 
 def _of_predictor(sdep: Object, predictor: Object, config: Config, observed: Observed) -> Iterator[Object]:
@@ -172,6 +203,16 @@ def _obsolete(wanted: set[Place], observed: Observed) -> list[Ref]:
         and not child.terminating
         and (("Deployment", name) in wanted or name not in observed.deployments)
     ]
+
+
+def _changing_address(planned: Iterable[Object], held: frozenset[Place], observed: Observed) -> Iterator[Ref]:
+    """Yield the Services that get an address of their own, or lose it, which cannot be done to one that exists."""
+    for obj in planned:
+        live = observed.services.get(obj["metadata"]["name"]) if obj["kind"] == "Service" else None
+        if live is None or live.terminating or _place(obj) in held:
+            continue
+        if live.headless != (obj["spec"].get("clusterIP") == "None"):
+            yield Ref(*_place(obj), live.uid)
 
 
 def _place(obj: Object) -> Place:

@@ -148,6 +148,9 @@ def _concerns(
         else:
             verdict = _presence(kind, name, plan, observed)
         verdicts[conditions[kind]].append(verdict)
+    for name in plan.moving:
+        message = f'the engine of predictor "{name}" stands beside the component until it can go where it is wanted'
+        verdicts["DeploymentsReady"].append(_Verdict(CREATING, "EngineMoves", message))
     failed: dict[str, list[_Verdict]] = {condition: [] for condition in verdicts}
     for problem in problems:
         failed[conditions[problem.kind]].append(_Verdict(FAILED, problem.reason, problem.message))

@@ -5,10 +5,11 @@ from typing import Any
 
 from seldon_core.api import constants as c
 from seldon_core.api.names import engine_deployment_name, predictor_service_name
+from seldon_core.api.objects import as_map
 
 from .metadata import sdep_name
 from .modes import EngineMode, engine_mode
-from .observed import Observed
+from .observed import LiveDeployment, Observed
 
 Object = dict[str, Any]
 Place = tuple[str, str]  # kind and name
@@ -42,21 +43,37 @@ def waiting(
 
 
 def _serves(deployment: Object, observed: Observed) -> bool:
-    if deployment["metadata"]["labels"].get(c.LABEL_EXPLAINER):
+    if _explains(deployment):
         return True  # no predictor has to wait for its explainer
     live = observed.deployments.get(deployment["metadata"]["name"])
     return live is not None and live.serving
 
 
+def _explains(deployment: Object) -> bool:
+    return bool(deployment["metadata"]["labels"].get(c.LABEL_EXPLAINER))
+
+
+def _as_planned(deployment: Object, observed: Observed) -> LiveDeployment | None:
+    """Return a Deployment as it is, if its pods are meant to be those that are planned."""
+    metadata = deployment["metadata"]
+    live = observed.deployments.get(metadata["name"])
+    planned = as_map(metadata.get("annotations")).get(c.ANNOTATION_BUILT, "")
+    return live if live is not None and live.record == planned else None
+
+
 def _calling_others(objects: Iterable[Object], observed: Observed) -> Iterable[Place]:
-    """Yield the Deployments whose engines serve, as long as one that their successors are to call serves nobody."""
-    deployments = [obj for obj in objects if obj["kind"] == "Deployment"]
+    """Yield the Deployments whose engines serve, as long as those that their successors are to call are not all there.
+
+    Pods of before the change may lack what the new engines call, or answer as it was.
+    """
+    deployments = [obj for obj in objects if obj["kind"] == "Deployment" and not _explains(obj)]
     callers = [obj for obj in deployments if obj["metadata"]["labels"].get(c.LABEL_CONTAINS_ENGINE) == "true"]
-    if all(_serves(obj, observed) for obj in deployments if obj not in callers):
+    lives = {obj["metadata"]["name"]: _as_planned(obj, observed) for obj in deployments if obj not in callers}
+    if all(live is not None and live.serving and live.replaced for live in lives.values()):
         return
     for obj in callers:
         live = observed.deployments.get(obj["metadata"]["name"])
-        if live is not None and live.serving:
+        if live is not None and live.serving and _as_planned(obj, observed) is None:
             yield obj["kind"], obj["metadata"]["name"]
 
 
@@ -70,21 +87,26 @@ def _changing_engine(sdep: Object, predictor: Object, objects: Iterable[Object],
     service = predictor_service_name(sdep_name(sdep), predictor)
     by_place = {(obj["kind"], obj["metadata"]["name"]): obj for obj in objects}
     answering = [
-        name
-        for (kind, name), obj in by_place.items()
+        obj
+        for (kind, _), obj in by_place.items()
         if kind == "Deployment" and obj["metadata"]["labels"].get(c.LABEL_SELDON_APP) == service
     ]
-    lives = [observed.deployments.get(name) for name in answering]
-    if all(live is not None and live.ready for live in lives):
-        return
+    lives = [observed.deployments.get(obj["metadata"]["name"]) for obj in answering]
     leaves_engine = mode is EngineMode.ABSENT and any(live is not None and live.carries_engine for live in lives)
-    ports = tuple(port["port"] for port in by_place["Service", service]["spec"]["ports"])
-    known = observed.services.get(service)
-    if known is not None and known.ports not in ((), ports) and not leaves_engine:
-        yield "Service", service
-    if mode is EngineMode.SEPARATE:
+    if not leaves_engine and _moves(service, by_place, observed):
+        planned = (_as_planned(obj, observed) for obj in answering)
+        if not all(live is not None and live.ready for live in planned):
+            yield "Service", service
+    if mode is EngineMode.SEPARATE and not all(live is not None and live.ready for live in lives):
         own = engine_deployment_name(sdep_name(sdep), predictor["name"])
         for kind, name in by_place:
             live = observed.deployments.get(name)
             if kind == "Deployment" and name != own and live is not None and live.carries_engine:
                 yield kind, name
+
+
+def _moves(service: str, by_place: Mapping[Place, Object], observed: Observed) -> bool:
+    """Tell whether a Service is to lead to other ports than it does."""
+    live = observed.services.get(service)
+    ports = tuple(port["port"] for port in by_place["Service", service]["spec"]["ports"])
+    return live is not None and live.ports not in ((), ports)

@@ -10,6 +10,7 @@ from seldon_core.kube.client import MERGE_PATCH
 from seldon_core.kube.resources import AUTOSCALERS, DEPLOYMENTS, DISRUPTION_BUDGETS, SELDONDEPLOYMENTS, SERVICES
 from seldon_core.plan import Observed, plan
 from tests.integration.test_controller import crd, operator, pair, world
+from tests.integration.test_fixed_point import play
 from tests.integration.world import CONFIG, Object, World, condition, controlling, eventually, passes
 from tests.plan.build import single
 
@@ -165,11 +166,13 @@ async def test_an_engine_moves_out_once_its_own_pods_serve(operator: Path, world
 
         # And back: the engine's own pods stay until those beside the component are ready.
         await world.patch(SELDONDEPLOYMENTS, "m", {"op": "remove", "path": "/spec/annotations"})
+        await world.settled(controller, client)
+        assert await containers(world) == ["a"], "what it calls comes first"
+        await world.roll_out("m-p-1-b")
         await eventually("the engine to come back", lambda: _is(world, both))
         await world.touch(controller)
         assert "deletionTimestamp" not in (await world.deployment("m-p-svc-orch") or {})["metadata"]
         await world.roll_out("m-p-0-a")
-        await world.roll_out("m-p-1-b")
 
         async def going() -> bool:
             return "deletionTimestamp" in (await world.deployment("m-p-svc-orch") or {})["metadata"]
@@ -182,6 +185,55 @@ async def test_an_engine_moves_out_once_its_own_pods_serve(operator: Path, world
 
 async def _is(world: World, wanted: list[str]) -> bool:
     return await containers(world) == wanted
+
+
+SEPARATE = ("add", "/spec/annotations", {"seldon.io/engine-separate-pod": "true"})
+ABSENT = ("add", "/spec/predictors/0/annotations", {"seldon.io/no-engine": "true"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ports"),
+    [
+        pytest.param(SEPARATE, ABSENT, [9000, 9500], id="from-its-own-pods-to-nowhere"),
+        pytest.param(ABSENT, SEPARATE, [8000, 5001], id="from-nowhere-to-its-own-pods"),
+    ],
+)
+async def test_an_engine_moves_by_way_of_the_component(
+    operator: Path, world: World, before: Any, after: Any, ports: list[int]
+) -> None:
+    async with controlling(operator, world.namespace) as (controller, client):
+        obj = single()
+        place: Object = obj
+        *parents, last = before[1].removeprefix("/").split("/")
+        for key in parents:
+            place = place[int(key)] if isinstance(place, list) else place[key]
+        place[last] = before[2]
+        await world.create(obj)
+        await played(world)
+        changes = [{"op": "remove", "path": before[1]}, dict(zip(("op", "path", "value"), after, strict=True))]
+        await world.patch(SELDONDEPLOYMENTS, "m", *changes)
+        await eventually("pods that answer in both ways", lambda: _is(world, ["a", "seldon-container-engine"]))
+        made = await world.state("Creating")
+        assert "stands beside the component" in condition(made, "DeploymentsReady")["message"]
+        await played(world)
+        await world.settled(controller, client)
+        assert await containers(world) == ["a"]
+        assert [port["port"] for port in (await world.service() or {})["spec"]["ports"]] == ports
+        wanted = ["m-p-0-a", "m-p-svc-orch"] if after is SEPARATE else ["m-p-0-a"]
+        assert await world.names(DEPLOYMENTS) == wanted
+
+
+async def played(world: World) -> None:
+    """Play the cluster's own controllers until the SeldonDeployment is available."""
+
+    async def available() -> bool:
+        await play(world)
+        made = await world.sdep()
+        status = made.get("status", {})
+        current = status.get("observedGeneration") == made["metadata"]["generation"]
+        return bool(current and status.get("state") == "Available")
+
+    await eventually("it to be available", available)
 
 
 async def test_a_graph_grows_only_once_its_new_component_serves(operator: Path, world: World) -> None:

@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from seldon_core.plan import Config, LiveDeployment, Observed, Plan, plan
+from seldon_core.plan import Config, LiveDeployment, LiveObject, Observed, Plan, plan
 
 Object = dict[str, Any]
 
@@ -91,3 +91,25 @@ def unready(replicas: int = 1, **fields: Any) -> LiveDeployment:
 
 def all_ready(made: Plan) -> dict[str, LiveDeployment]:
     return {name: live(uid=f"uid-of-{name}") for name in made.names("Deployment")}
+
+
+def as_applied(made: Plan) -> Observed:
+    """The cluster after a plan was applied and rolled out."""
+    deployments: dict[str, LiveDeployment] = {}
+    services: dict[str, LiveObject] = {}
+    for obj in made.objects:
+        metadata = obj["metadata"]
+        if obj["kind"] == "Deployment":
+            deployments[metadata["name"]] = live(
+                obj["spec"].get("replicas", 1),
+                uid=f"uid-of-{metadata['name']}",
+                carries_engine=metadata["labels"].get("seldon-deployment-contains-svcorch") == "true",
+                record=metadata["annotations"]["seldon.io/built"],
+            )
+        elif obj["kind"] == "Service":
+            ports = tuple(port["port"] for port in obj["spec"]["ports"])
+            headless = obj["spec"].get("clusterIP") == "None"
+            services[metadata["name"]] = LiveObject(
+                f"uid-of-{metadata['name']}", ports=ports, assigned=(ports[0], ports[-1]), headless=headless
+            )
+    return Observed(deployments, services)

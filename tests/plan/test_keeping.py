@@ -8,32 +8,17 @@ from typing import Any
 
 import pytest
 
-from seldon_core.plan import Config, LiveDeployment, LiveObject, Observed, Plan, plan, status
+from seldon_core.plan import Config, Observed, Plan, plan, status
 from seldon_core.plan.status import OUTDATED
 
-from .build import CONFIG, Object, component, container, live, node, predictor, sdep
+from .build import CONFIG, Object, as_applied, component, container, node, predictor, sdep
 
-UPGRADED = replace(CONFIG, engine_image="engine:2", engine_http_port=8001, http_port=9100)
+UPGRADED = replace(CONFIG, engine_image="engine:2", engine_http_port=8001)
 
 
 def pair() -> Object:
     graph = node("a", node("b"), kind="TRANSFORMER")
     return sdep(predictor("p", graph, component(container("a")), component(container("b")), replicas=2, traffic=100))
-
-
-def as_applied(made: Plan) -> Observed:
-    """The cluster after a plan was applied and rolled out."""
-    deployments: dict[str, LiveDeployment] = {}
-    services: dict[str, LiveObject] = {}
-    for obj in made.objects:
-        metadata = obj["metadata"]
-        if obj["kind"] == "Deployment":
-            record = metadata["annotations"]["seldon.io/built"]
-            deployments[metadata["name"]] = live(obj["spec"].get("replicas", 1), record=record)
-        elif obj["kind"] == "Service":
-            ports = tuple(port["port"] for port in obj["spec"]["ports"])
-            services[metadata["name"]] = LiveObject(metadata["name"], ports=ports)
-    return Observed(deployments, services)
 
 
 def templates(made: Plan) -> dict[str, Any]:

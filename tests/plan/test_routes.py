@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 from seldon_core.plan import Config, LiveObject, Observed, plan
 
-from .build import CONFIG, Object, all_ready, component, container, live, node, planned, predictor, sdep, unready
+from .build import (
+    CONFIG,
+    Object,
+    all_ready,
+    as_applied,
+    component,
+    container,
+    live,
+    node,
+    planned,
+    predictor,
+    sdep,
+    unready,
+)
 from .published import check
 
 GATEWAY = replace(CONFIG, gateway_enabled=True, gateways=(("infra", "public", "web"),))
@@ -445,7 +458,8 @@ def test_pods_keep_their_engine_until_the_one_in_pods_of_its_own_is_ready() -> N
     before = plan(obj, CONFIG, Observed(deployments={"m-p1-0-a": beside}, services=services))
     assert before.waiting == {("Deployment", "m-p1-0-a")}
     assert [item["metadata"]["name"] for item in before.due()] == ["m-p1-a", "m-p1", "m-p1-svc-orch"]
-    both = {"m-p1-0-a": beside, "m-p1-svc-orch": live(carries_engine=True)}
+    own = as_applied(before).deployments["m-p1-svc-orch"]
+    both = {"m-p1-0-a": beside, "m-p1-svc-orch": own}
     assert plan(obj, CONFIG, Observed(deployments=both, services=services)).waiting == frozenset()
 
 
@@ -454,7 +468,7 @@ def test_a_service_changes_its_ports_last_where_an_engine_comes_and_first_where_
     bare = {"m-p1": LiveObject(uid="s", ports=(9000, 9500))}
     coming = Observed(deployments={"m-p1-0-a": unready()}, services=bare)
     assert plan(with_engine, CONFIG, coming).waiting == {("Service", "m-p1")}
-    arrived = Observed(deployments={"m-p1-0-a": live(carries_engine=True)}, services=bare)
+    arrived = Observed(deployments=as_applied(plan(with_engine, CONFIG, Observed())).deployments, services=bare)
     assert plan(with_engine, CONFIG, arrived).waiting == frozenset()
     engined = {"m-p1": LiveObject(uid="s", ports=(8000, 5001))}
     going = Observed(deployments={"m-p1-0-a": unready(carries_engine=True)}, services=engined)

@@ -14,6 +14,7 @@ from seldon_core.microservice.assembly import Assembly
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.errors import StartupError, UsageError
 from seldon_core.microservice.loading import construct, import_class, load
+from seldon_core.microservice.memory import keep_freed_memory
 from seldon_core.microservice.service import Scrapes, Service
 from seldon_core.microservice.settings import Settings
 from seldon_core.microservice.supervisor import supervise
@@ -64,6 +65,7 @@ def _annotations() -> dict[str, str]:
 def _run(settings: Settings) -> None:
     for text in settings.unserved:
         log.error("%s", text)
+    keep_freed_memory(os.environ)
     with _pid_file(settings.pid_file):
         if settings.supervised:
             supervise(settings)

@@ -25,6 +25,7 @@ from .orchestrator import engine_deployment
 from .pods import component_pod
 from .rollouts import applied_replicas, deployment_spec, monitoring, stated_replicas
 from .scaling import is_scaled
+from .succession import inherited_replicas
 
 Object = dict[str, Any]
 
@@ -41,10 +42,14 @@ def deployments(sdep: Object, predictor: Object, config: Config, observed: Obser
     planned = []
     if engine_mode(sdep, predictor) is EngineMode.SEPARATE:
         planned.append(engine_deployment(sdep, predictor, config, observed))
-    for index, component in component_specs(predictor):
-        name = component_deployment_name(sdep, predictor, index, config)
+    parts = {component_deployment_name(sdep, predictor, at, config): (at, it) for at, it in component_specs(predictor)}
+    for name, (index, component) in parts.items():
         live = observed.deployments.get(name)
-        planned.append(_component_deployment(sdep, predictor, index, component, config, live, name))
+        stated = None if is_scaled(component, config) else stated_replicas((component, predictor, sdep["spec"]))
+        if stated is None and live is None:
+            stated = inherited_replicas(predictor, component, parts, observed)
+        replicas = applied_replicas(stated, live)
+        planned.append(_component_deployment(sdep, predictor, index, config, live, name, replicas))
     return planned
 
 
@@ -67,16 +72,16 @@ def _component_deployment(
     sdep: Object,
     predictor: Object,
     index: int,
-    component: Object,
     config: Config,
     live: LiveDeployment | None,
     name: str,
+    replicas: int | None,
 ) -> Object:
+    component = predictor["componentSpecs"][index]
     with_engine = engine_mode(sdep, predictor) is EngineMode.SIDECAR and index == engine_spec_index(predictor)
     labels = _labels(sdep, predictor, component, name, answers=index == answering_index(sdep, predictor))
     marker = {c.LABEL_CONTAINS_ENGINE: "true"} if with_engine else {}
     annotations = layered_annotations(sdep, predictor, component)
-    stated = stated_replicas((component, predictor, sdep["spec"]))
     pod = component_pod(sdep, predictor, component, config, with_engine=with_engine)
     spec = deployment_spec(
         sdep,
@@ -84,7 +89,7 @@ def _component_deployment(
         {"labels": labels, "annotations": {**monitoring(config), **annotations}},
         pod,
         live,
-        replicas=applied_replicas(None if is_scaled(component, config) else stated, live),
+        replicas=replicas,
         progress_deadline=as_number(predictor.get("progressDeadlineSeconds")),
     )
     return {

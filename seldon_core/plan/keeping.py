@@ -110,8 +110,17 @@ def _encoded(print_: str, template: Object) -> str:
 
 def _template(live: LiveDeployment, print_: str) -> Object | None:
     """Return the template that a Deployment was built to, if that was from this fingerprint."""
-    before, _, packed = live.record.partition(".")
-    if before != print_:
+    return recorded_template(live) if live.record.startswith(f"{print_}.") else None
+
+
+def recorded_template(live: LiveDeployment) -> Object | None:
+    """Return the template that a Deployment was built to, where that is recorded.
+
+    Args:
+        live: The Deployment as it is.
+    """
+    packed = live.record.partition(".")[2]
+    if not packed:
         return None
     try:
         template: Object = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))

@@ -88,6 +88,30 @@ async def test_an_autoscaler_that_comes_and_goes_never_leaves_fewer_pods(operato
         assert (await world.deployment() or {})["spec"]["replicas"] == 5
 
 
+async def test_a_deployment_of_another_name_never_starts_with_fewer_pods(operator: Path, world: World) -> None:
+    obj = single()
+    obj["spec"]["predictors"][0]["componentSpecs"][0]["hpaSpec"] = HPA
+    async with controlling(operator, world.namespace) as (controller, client):
+        await world.create(obj)
+        await world.roll_out()
+        await world.state("Available")
+        await scale_by(world, "kube-controller-manager", 7)
+        await world.roll_out()
+        await world.settled(controller, client)
+
+        version = (await world.deployment() or {})["metadata"]["resourceVersion"]
+        await world.edit(f"{COMPONENT}/spec/containers/-", {"name": "log", "image": "log:1"})
+        await eventually("the successor", lambda: world.deployment("m-p-0-a-log"))
+        await eventually("its autoscaler", lambda: world.get(AUTOSCALERS, "m-p-0-a-log"))
+        await world.settled(controller, client)
+        assert "deletionTimestamp" not in (await world.deployment() or {})["metadata"]
+        await played(world)
+        assert await world.names(DEPLOYMENTS) == ["m-p-0-a-log"]
+        await world.gone(AUTOSCALERS, "m-p-0-a")
+        await world.settled(controller, client)
+        assert await Lowest(world, "m-p-0-a-log").since(version) == 7
+
+
 async def test_drift_of_autoscalers_and_budgets_is_repaired(operator: Path, world: World) -> None:
     obj = single()
     obj["spec"]["predictors"][0]["componentSpecs"][0] |= {"hpaSpec": HPA, "pdbSpec": {"minAvailable": 1}}
@@ -234,6 +258,29 @@ async def played(world: World) -> None:
         return bool(current and status.get("state") == "Available")
 
     await eventually("it to be available", available)
+
+
+async def test_a_service_gets_and_loses_its_address_while_pods_stay(operator: Path, world: World) -> None:
+    async with controlling(operator, world.namespace) as (controller, client):
+        await world.create(single())
+        await world.roll_out()
+        await world.state("Available")
+        pods = (await world.deployment() or {})["spec"]["template"]
+        for value, headless in (("true", True), ("false", False)):
+            before = (await world.service() or {})["metadata"]["uid"]
+            marked = {"metadata": {"annotations": {"seldon.io/headless-svc": value}}}
+            await world.client.patch(SELDONDEPLOYMENTS, "m", world.namespace, marked, content_type=MERGE_PATCH)
+
+            async def replaced(before: str = before, headless: bool = headless) -> bool:
+                found = await world.service() or {"metadata": {"uid": before}}
+                return found["metadata"]["uid"] != before and (found["spec"]["clusterIP"] == "None") == headless
+
+            await eventually("another Service", replaced)
+            await world.settled(controller, client)
+            await world.state("Available")
+        assert (await world.deployment() or {})["spec"]["template"] == pods
+        retries = controller.metrics.registry.get_sample_value("seldon_controller_retries_total")
+        assert retries == 0, "it was away for no longer than two requests take"
 
 
 async def test_a_graph_grows_only_once_its_new_component_serves(operator: Path, world: World) -> None:

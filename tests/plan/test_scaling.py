@@ -8,7 +8,7 @@ import pytest
 from seldon_core.plan import LiveObject, Observed, plan
 from seldon_core.plan.hpa_metrics import converted
 
-from .build import CONFIG, Object, component, container, deployment, live, node, planned, predictor, sdep
+from .build import CONFIG, Object, as_applied, component, container, deployment, live, node, planned, predictor, sdep
 
 KEDA = replace(CONFIG, keda_enabled=True)
 TRIGGERS = [{"type": "prometheus", "metadata": {"query": "q"}}]
@@ -59,6 +59,45 @@ def test_without_keda_the_written_replicas_hold() -> None:
     assert deployment(obj)["spec"]["replicas"] == 3
     assert plan(scaled(kedaSpec={"triggers": TRIGGERS}), CONFIG, Observed()).scaled == ["m-p-0-a"]
     assert plan(scaled(kedaSpec={"triggers": TRIGGERS}), KEDA, Observed()).scaled == []
+
+
+def renamed(*containers: Object, **fields: Any) -> Object:
+    return sdep(predictor("p", node(containers[0]["name"]), component(*containers, **fields)))
+
+
+HPA = {"hpaSpec": {"maxReplicas": 9}}
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        pytest.param(renamed(container("a"), container("log"), **HPA), 7, id="a-container-more"),
+        pytest.param(renamed(container("b"), **HPA), 7, id="a-container-of-another-name"),
+        pytest.param(renamed(container("b"), kedaSpec={"triggers": TRIGGERS}), 7, id="under-keda"),
+        pytest.param(renamed(container("b")), 7, id="under-nobody"),
+        pytest.param(renamed(container("b"), replicas=2), 2, id="a-number-of-its-own"),
+        pytest.param(sdep(predictor("q", node("a"), component(container("a"), **HPA))), None, id="another-predictor"),
+    ],
+)
+def test_a_deployment_of_another_name_starts_with_as_many_pods(after: Object, expected: int | None) -> None:
+    before = as_applied(plan(scaled(**HPA), CONFIG, Observed()))
+    seven = replace(before.deployments["m-p-0-a"], replicas=7)
+    made = deployment(after, KEDA, replace(before, deployments={"m-p-0-a": seven}))
+    assert made["metadata"]["name"] != "m-p-0-a"
+    assert made["spec"].get("replicas") == expected
+
+
+def test_each_of_several_pods_follows_on_its_own_kind() -> None:
+    def pods(*parts: str) -> Object:
+        graph = node("a", node("b"), kind="TRANSFORMER")
+        return sdep(predictor("p", graph, *(component(*map(container, part.split("-")), **HPA) for part in parts)))
+
+    before = as_applied(plan(pods("a", "b"), CONFIG, Observed()))
+    counted = {"m-p-0-a": 3, "m-p-1-b": 8}
+    lives = {name: replace(live, replicas=counted[name]) for name, live in before.deployments.items()}
+    made = planned(pods("b", "a-x"), CONFIG, replace(before, deployments=lives))
+    found = {name: item["spec"]["replicas"] for (kind, name), item in made.items() if kind == "Deployment"}
+    assert found == {"m-p-0-b": 8, "m-p-1-a-x": 3}
 
 
 def test_a_budget_is_for_the_pods_of_one_deployment() -> None:

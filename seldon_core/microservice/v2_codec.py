@@ -5,6 +5,7 @@ when it says `content_type: pd`. Content types: https://mlserver.readthedocs.io/
 """
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -146,15 +147,28 @@ def _incoming(
     tensors: Sequence[v2.Tensor], parameters: Mapping[str, Any], identifier: str, where: str, form: Any
 ) -> Incoming:
     kind = _content_type(parameters, "parameters")
-    tags = {key: value for key, value in parameters.items() if key != "content_type"}
+    columns = _columns(tensors[0].parameters if len(tensors) == 1 else {}) or _columns(parameters)
+    used = ("content_type", "names") if columns and len(tensors) == 1 else ("content_type",)
+    tags = {key: value for key, value in parameters.items() if key not in used}
     meta = {**({"puid": identifier} if identifier else {}), **({"tags": tags} if tags else {})} or None
     values = {tensor.name: _decode(tensor, kind, f"{where}[{index}]") for index, tensor in enumerate(tensors)}
     names = list(values)
     if kind == "pd":
         return Incoming(frame_of(values), names, meta, form)
     if len(values) == 1:
-        return Incoming(values[names[0]], [], meta, form)
+        return Incoming(values[names[0]], columns, meta, form)
     return Incoming(values, names, meta, form)
+
+
+def _columns(parameters: Mapping[str, Any]) -> list[Any]:
+    """The names of the columns of one array, in the parameter `names`: a list of texts, or that as JSON."""
+    names = parameters.get("names")
+    if isinstance(names, str):
+        try:
+            names = json.loads(names)
+        except ValueError:
+            return []
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def _content_type(parameters: Mapping[str, Any], path: str) -> str | None:
@@ -248,8 +262,12 @@ def _objects(name: str, array: Any, binary: bool) -> v2.Tensor:
     if any(isinstance(value, bytes) for value in values):
         if binary:
             return _strings(name, values, array.shape, True, None)
-        values = [base64.b64encode(value).decode() if isinstance(value, bytes) else str(value) for value in values]
-        return _strings(name, values, array.shape, False, "base64")
+        try:  # the protocol's JSON has texts
+            values = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+        except UnicodeDecodeError:
+            values = [base64.b64encode(value).decode() if isinstance(value, bytes) else str(value) for value in values]
+            return _strings(name, values, array.shape, False, "base64")
+        return _strings(name, values, array.shape, False, "str")
     texts = [value if isinstance(value, str) else json_text(value) for value in values]
     return _strings(name, texts, array.shape, binary, "str")
 

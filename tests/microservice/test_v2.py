@@ -51,6 +51,28 @@ async def test_a_class_written_for_seldon_messages_answers_v2() -> None:
     assert (payload.dtype, payload.shape, names, meta) == (np.float32, (1, 2), [], {"puid": "7", "tags": {"a": 1}})
 
 
+@pytest.mark.parametrize(
+    ("of_tensor", "of_request", "names", "tags"),
+    [
+        (["a", "b"], None, ["a", "b"], None),
+        ('["a", "b"]', ["c", "d"], ["a", "b"], None),
+        (None, ["c", "d"], ["c", "d"], None),
+        (None, "bob", [], {"names": "bob"}),
+        (None, [1], [], {"names": [1]}),
+    ],
+    ids=["of-tensor", "as-JSON", "of-request", "another-text", "no-texts"],
+)
+async def test_columns_have_names_if_the_request_says_so(
+    of_tensor: Any, of_request: Any, names: Any, tags: Any
+) -> None:
+    model = Sees()
+    tensor = {**FP32, "parameters": {} if of_tensor is None else {"names": of_tensor}}
+    parameters = {} if of_request is None else {"names": of_request}
+    status, answer = await infer(model, {"parameters": parameters, "inputs": [tensor]})
+    assert status == 200, answer
+    assert model.seen[0][1:] == (names, {"tags": tags} if tags else None)
+
+
 NUMERIC = [kind for kind in DATATYPES if kind not in ("BF16", "BYTES")]
 
 

@@ -90,7 +90,8 @@ class V2Codec:
             if "inputs" in message:
                 return self.parse(v2.parse_request(dumps(message)))
             answer = v2.parse_response(dumps(message))
-            return _incoming(answer.outputs, answer.parameters, answer.id, "outputs", _NO_REQUEST)
+            asked = v2.InferRequest((), id=answer.id)
+            return _incoming(answer.outputs, answer.parameters, answer.id, "outputs", asked)
         except MessageError as error:
             raise MessageError(f"{path}: {error}") from None
 

@@ -284,5 +284,5 @@ def test_an_error_of_a_class_reaches_the_caller_with_the_name_of_its_node(graph:
     with httpx.Client(base_url=graph.url, timeout=DEADLINE, trust_env=False) as client:
         response = client.post(path, json=asked)
     assert (response.status_code, response.headers["seldon-failed-node"]) == (500, "chooses")
-    assert "'>' not supported between instances of 'str' and 'int'" in response.text
+    assert "'>' not supported between instances of" in response.text
     assert "Traceback" not in response.text

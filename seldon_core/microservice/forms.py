@@ -4,6 +4,7 @@ import base64
 import zlib
 from collections.abc import Iterator
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -31,10 +32,9 @@ def read_message(request: Request) -> Any:
         SeldonMicroserviceException: the body is in no form that is read here (status 415).
     """
     body = _decompressed(request)
-    content = _content_of(request)
-    kind = content.get_content_type()
+    kind = _kind_of(request.header(b"content-type"))
     if kind == _MULTIPART:
-        return _read_parts(body, content)
+        return _read_parts(body, _content_of(request.header(b"content-type")))
     if kind == _FORM and (text := _field(body)) is not None:
         return loads(text)
     if request.query and (text := _field(request.query)) is not None:
@@ -53,7 +53,7 @@ def read_message(request: Request) -> Any:
 def read_undecoded(request: Request) -> bytes | str:
     """The text of a form field or query parameter `json`, else the body as it came."""
     body = _decompressed(request)
-    if _content_of(request).get_content_type() == _FORM and (text := _field(body)) is not None:
+    if _kind_of(request.header(b"content-type")) == _FORM and (text := _field(body)) is not None:
         return text
     text = _field(request.query) if request.query else None
     return body if text is None else text
@@ -66,7 +66,7 @@ def read_body(request: Request, *, v2: bool = False) -> bytes:
         MessageError: there is none.
         SeldonMicroserviceException: the body is in no form that is read here (status 415).
     """
-    kind = _content_of(request).get_content_type()
+    kind = _kind_of(request.header(b"content-type"))
     if not (v2 and kind == "application/octet-stream"):
         _check_json(kind)
     body = _decompressed(request)
@@ -75,9 +75,15 @@ def read_body(request: Request, *, v2: bool = False) -> bytes:
     return body
 
 
-def _content_of(request: Request) -> Message:
+@lru_cache(maxsize=64)  # callers send the same ones again and again
+def _kind_of(header: bytes | None) -> str:
+    """The media type that a Content-Type names, in lower case and without parameters."""
+    return _content_of(header).get_content_type()
+
+
+def _content_of(header: bytes | None) -> Message:
     content = Message()
-    content["content-type"] = (request.header(b"content-type") or b"application/json").decode("latin-1")
+    content["content-type"] = (header or b"application/json").decode("latin-1")
     return content
 
 
@@ -88,7 +94,10 @@ def _check_json(kind: str) -> None:
 
 def _decompressed(request: Request) -> bytes:
     """The body without its Content-Encoding, which may not make it larger than a body may be."""
-    encoding = (request.header(b"content-encoding") or b"identity").decode("latin-1").strip().lower()
+    header = request.header(b"content-encoding")
+    if header is None:
+        return request.body
+    encoding = header.decode("latin-1").strip().lower()
     if encoding in ("", "identity"):
         return request.body
     if encoding not in _WINDOW_BITS:

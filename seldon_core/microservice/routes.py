@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -135,6 +136,7 @@ PATHS = {
 }
 
 
+@lru_cache(maxsize=256)  # callers ask the same few paths again and again
 def find(path: str) -> Route | None:
     """The route of a path, None when there is none."""
     route = PATHS.get(path)

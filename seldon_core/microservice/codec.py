@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from seldon_core.protocols.json_codec import dumps
 
@@ -14,8 +15,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"), (b"access-control-allow-origin", b"*"))
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """A message as a model sees it.
 
     Attributes:
@@ -26,13 +26,12 @@ class Incoming:
     """
 
     payload: Any
-    names: list[Any] = field(default_factory=list)
+    names: list[Any] = []
     meta: dict[str, Any] | None = None
     form: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(msgspec.Struct, frozen=True):
     """What a model is told about one of its answers.
 
     Attributes:
@@ -48,8 +47,7 @@ class Feedback:
     truth: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a model returned.
 
     Attributes:

@@ -3,8 +3,9 @@
 import inspect
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from seldon_core.microservice.contract import SeldonComponent
 from seldon_core.microservice.errors import UsageError
@@ -32,8 +33,7 @@ _PLAIN = ("load", "tags", "metrics", "health_status", "health_status_raw", "init
 _SIGNATURES: dict[str, tuple[str, ...]] = {**SERVED, **_WHOLE, **dict.fromkeys(_PLAIN, ())}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One call of a user's method that is about to be made.
 
     Attributes:
@@ -47,11 +47,12 @@ class Call:
     batch: Any = None
 
     def __call__(self) -> Any:
-        return self.function(*self.arguments, **(self.keywords or {}))
+        if self.keywords is None:
+            return self.function(*self.arguments)
+        return self.function(*self.arguments, **self.keywords)
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """A method of the user's object. Its signature is inspected once, so a call is made once.
 
     Attributes:

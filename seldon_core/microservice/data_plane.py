@@ -5,16 +5,17 @@ it and gets its result back. Whoever runs the flow (`flows.advance`) decides on 
 method runs where the model was loaded and a coroutine on the event loop, through the same code.
 """
 
-import inspect
 import operator
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from functools import partial
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any
+
+from msgspec.structs import replace
 
 from seldon_core.microservice.batching import batch_key
 from seldon_core.microservice.codec import JSON_HEADERS, Codec, Incoming, Outcome
-from seldon_core.microservice.component import Call, Component, Method
+from seldon_core.microservice.component import SERVED, Call, Component, Method
 from seldon_core.microservice.contract import SeldonResponse
 from seldon_core.microservice.custom_metrics import CustomMetrics
 from seldon_core.microservice.errors import SeldonMicroserviceException, SeldonNotImplementedError
@@ -38,6 +39,7 @@ from seldon_core.protocols.json_codec import dumps
 __all__ = ["DataPlane"]
 
 _ABSENT = object()
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
 # What "infer" means to a component that could do several of these.
 _INFERS = {"TRANSFORMER": TRANSFORM_INPUT, "OUTPUT_TRANSFORMER": TRANSFORM_OUTPUT}
 
@@ -70,6 +72,10 @@ class DataPlane:
         self._metrics = metrics
         self._metrics_in_response = metrics_in_response
         self._infer = _what_infer_means(component, service_type)
+        # What most classes do not have is not looked for in every request.
+        methods = component.methods
+        self._whole_methods = {name for name in SERVED if f"{name}_raw" in methods or f"{name}_rest" in methods}
+        self._is_asked = not methods.keys().isdisjoint(("tags", "metrics", "class_names", "feature_names"))
         self._batching = batching
 
     def predict(self, message: Any, codec: Codec = SELDON) -> Flow:
@@ -157,17 +163,21 @@ class DataPlane:
         return (yield from self._answer(HEALTH, SELDON, Incoming("", form="strData"), result))
 
     def _serve(self, operation: Operation, message: Any, codec: Codec) -> Flow:
-        answer = yield from self._whole(operation, message, codec)
-        if answer is not None:
-            return answer
+        if operation.method in self._whole_methods:
+            answer = yield from self._whole(operation, message, codec)
+            if answer is not None:
+                return answer
         incoming = codec.parse(message)
-        result = operation.without(incoming.payload) if operation.without else None
+        result = absent = operation.without(incoming.payload) if operation.without else None
         if method := self._component.get(operation.method):
             call = method.with_arguments(incoming.payload, incoming.names, optional=incoming.meta)
             if self._batching and operation is PREDICT:
                 call = _batchable(call, method, incoming)
-            result = yield from _optional(call, result)
-        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            try:
+                result = yield call
+            except SeldonNotImplementedError:
+                result = absent
+        if isinstance(result, _GENERATORS):
             return Answer(200, b"", operation.label, stream=self._stream(operation, codec, incoming, result))
         return (yield from self._answer(operation, codec, incoming, result))
 
@@ -190,7 +200,7 @@ class DataPlane:
             if method := get(name):
                 whole = arguments[ending]() if arguments else codec.whole(message)
                 result = yield from _optional(method.with_arguments(whole), _ABSENT)
-                if inspect.isgenerator(result) or inspect.isasyncgen(result):
+                if isinstance(result, _GENERATORS):
                     stream = Stream(result, partial(self._raw_event, operation, name))
                     return Answer(200, b"", operation.label, stream=stream)
                 if result is not _ABSENT:
@@ -234,6 +244,8 @@ class DataPlane:
         return Answer(status, dumps(result), operation.label, metrics, JSON_HEADERS)
 
     def _answer(self, operation: Operation, codec: Codec, incoming: Incoming, result: Any) -> Flow:
+        if not self._is_asked:
+            return self._encoded(operation, codec, incoming, result, {}, [], self._component.column_names)
         tags, metrics = yield from self._hooks()
         return (yield from self._encode(operation, codec, incoming, result, tags, metrics))
 
@@ -258,36 +270,46 @@ class DataPlane:
         tags: dict[str, Any],
         metrics: list[dict[str, Any]],
     ) -> Flow:
+        names = yield from self._column_names(operation, result)
+        return self._encoded(operation, codec, incoming, result, tags, metrics, names)
+
+    def _encoded(
+        self,
+        operation: Operation,
+        codec: Codec,
+        incoming: Incoming,
+        result: Any,
+        tags: dict[str, Any],
+        metrics: list[dict[str, Any]],
+        column_names: list[Any] | None,
+    ) -> Answer:
         if isinstance(result, SeldonResponse):
             tags = {**tags, **(result.tags or {})}
             metrics = [*metrics, *self._metrics.check(result.metrics or [])]
             result = result.data
-        names = yield from self._names(operation, incoming, result)
+
+        def names(array: Any) -> list[Any]:
+            """How the columns of an array are called."""
+            same_shape = operation.keeps_names and getattr(incoming.payload, "shape", None) == array.shape
+            if column_names is None and same_shape and incoming.names:
+                return incoming.names
+            return seldon.column_names(array, column_names)
+
         shown = metrics if self._metrics_in_response else None
         outcome = Outcome(result, tags, shown, names, self._request_path, operation.inherits_meta)
         body, headers = codec.encode(incoming, outcome)
         return Answer(200, body, operation.label, metrics, headers)
 
-    def _names(
-        self, operation: Operation, incoming: Incoming, result: Any
-    ) -> Generator[Call, Any, Callable[[Any], list[Any]]]:
-        """How the columns of an array are called."""
-        given: list[Any] | None = self._component.column_names
-        if not isinstance(result, str | bytes | dict):
+    def _column_names(self, operation: Operation, result: Any) -> Generator[Call, Any, list[Any] | None]:
+        """What the class says of the columns of a result."""
+        data = result.data if isinstance(result, SeldonResponse) else result
+        if not isinstance(data, str | bytes | dict):
             for name in operation.naming:
                 if method := self._component.get(name):
                     column_names = yield from _optional(method.with_arguments(), None)
                     if column_names is not None:
-                        given = list(column_names)
-                        break
-
-        def names(array: Any) -> list[Any]:
-            same_shape = operation.keeps_names and getattr(incoming.payload, "shape", None) == array.shape
-            if given is None and same_shape and incoming.names:
-                return incoming.names
-            return seldon.column_names(array, given)
-
-        return names
+                        return list(column_names)
+        return self._component.column_names
 
 
 def _what_infer_means(component: Component, service_type: str) -> Operation:

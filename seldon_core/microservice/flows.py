@@ -3,8 +3,10 @@
 import inspect
 import logging
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any
+
+import msgspec
 
 from seldon_core.microservice.codec import JSON_HEADERS, Codec, Headers
 from seldon_core.microservice.component import Call
@@ -17,8 +19,7 @@ __all__ = ["Answer", "ErrorHandler", "Flow", "Stream", "advance", "failure"]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What the caller gets, and what was counted on the way.
 
     Attributes:
@@ -34,7 +35,7 @@ class Answer:
     status: int
     body: bytes
     method: str = ""
-    metrics: list[dict[str, Any]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = []
     headers: Headers = JSON_HEADERS
     reward: float | None = None
     stream: "Stream | None" = None
@@ -109,7 +110,7 @@ def advance(flow: Generator[Call, Any, Any], value: Any = None, error: BaseExcep
             value = call()
         except BaseException as raised:  # noqa: BLE001 - a model may even raise SystemExit; its caller gets an answer
             error = raised
-        if inspect.iscoroutine(value):
+        if isinstance(value, CoroutineType):
             return value
 
 

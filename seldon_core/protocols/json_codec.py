@@ -55,7 +55,7 @@ def dumps(value: Any) -> bytes:
         TypeError: some value inside has no form in JSON; the message names its type.
     """
     try:
-        return msgspec.json.encode(value, enc_hook=_to_json_type, order="sorted") + b"\n"
+        return _encode(value) + b"\n"
     except (TypeError, UnicodeEncodeError):
         # Keys that are not strings, or text with lone surrogates: rare, so only now the slow way.
         return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode() + b"\n"
@@ -83,6 +83,9 @@ def _to_json_type(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no form in JSON: {value!r:.80}")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_to_json_type, order="sorted").encode
 
 
 def _plain(value: Any) -> Any:

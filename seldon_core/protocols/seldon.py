@@ -6,9 +6,11 @@ Works on plain dictionaries, never on protobuf, so that integers stay integers a
 import base64
 import binascii
 import math
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from . import tftensor
 from .errors import MessageError
@@ -27,8 +29,7 @@ _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _SHOWN = 200  # characters of an offending value that an error repeats
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A message as a model sees it.
 
     Attributes:
@@ -119,9 +120,8 @@ def array_of(values: list[Any]) -> "Array":
 
 def is_array(value: Any) -> bool:
     """Whether `value` is a numpy array."""
-    import numpy as np
-
-    return isinstance(value, np.ndarray)
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
 
 
 def _parse_tensor(tensor: Any) -> "Array":

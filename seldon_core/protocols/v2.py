@@ -6,7 +6,6 @@ where it came as bytes. Standard: https://github.com/kserve/open-inference-proto
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -38,8 +37,7 @@ HEADER_LENGTH = b"inference-header-content-length"
 BINARY_CONTENT_TYPE = b"application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedOutput:
+class RequestedOutput(msgspec.Struct, frozen=True):
     """An output that a request asks for.
 
     Attributes:
@@ -50,11 +48,10 @@ class RequestedOutput:
 
     name: str
     binary: bool | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(msgspec.Struct, frozen=True):
     """What a model is asked.
 
     Attributes:
@@ -67,7 +64,7 @@ class InferRequest:
 
     inputs: tuple[Tensor, ...]
     id: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = {}
     outputs: tuple[RequestedOutput, ...] = ()
     binary_output: bool = False
 
@@ -79,8 +76,7 @@ class InferRequest:
         return self.binary_output
 
 
-@dataclass(frozen=True, slots=True)
-class InferResponse:
+class InferResponse(msgspec.Struct, frozen=True):
     """What a model answers.
 
     Attributes:
@@ -94,7 +90,7 @@ class InferResponse:
     outputs: tuple[Tensor, ...]
     model_version: str = ""
     id: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = {}
 
 
 # Any where a person is to be told what is wrong, not the decoder.
@@ -253,7 +249,7 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
     if not isinstance(kind, str) or kind not in DATATYPES:
         raise MessageError(f"{path}.datatype: {show(kind)}: must be one of {', '.join(DATATYPES)}")
     shape = raw.shape
-    if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 1 << 63 for size in shape):
+    if not _is_shape(shape):
         raise MessageError(f"{path}.shape: {show(shape)}: must be a list of sizes, each an integer >= 0")
     parameters = _parameters(raw.parameters, f"{path}.parameters")
     length = parameters.pop("binary_data_size", None)
@@ -268,6 +264,12 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
         data, binary = binary[:length], binary[length:]
         check_bytes(data, kind, count, path)
     return Tensor(name, kind, tuple(shape), data, parameters), binary
+
+
+def _is_shape(value: Any) -> bool:
+    if not isinstance(value, list) or not {int}.issuperset(map(type, value)):
+        return False
+    return not value or (min(value) >= 0 and max(value) < 1 << 63)
 
 
 def _requested(raw: _RawTensor, path: str) -> RequestedOutput:

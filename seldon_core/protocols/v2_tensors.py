@@ -3,7 +3,6 @@
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -28,8 +27,7 @@ SHOWN = 100  # characters of an offending value that an error repeats
 Data = list[Any] | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(msgspec.Struct, frozen=True):
     """A tensor of a message.
 
     Attributes:
@@ -45,7 +43,7 @@ class Tensor:
     datatype: str
     shape: tuple[int, ...]
     data: Data
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = {}
 
     @property
     def size(self) -> int:

@@ -32,7 +32,10 @@ _DTYPES = {
     "BOOL": "bool", "UINT8": "uint8", "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64", "INT8": "int8",
     "INT16": "int16", "INT32": "int32", "INT64": "int64", "FP16": "float16", "FP32": "float32", "FP64": "float64",
 }  # fmt: skip
-_DATATYPES = {dtype: datatype for datatype, dtype in _DTYPES.items()}
+# The same by kind and bytes of an element, whatever the order of the bytes; numpy is slow to tell the name of a dtype.
+_DATATYPES = {
+    (("b" if datatype == "BOOL" else datatype[0].lower()), v2.DATATYPES[datatype]): datatype for datatype in _DTYPES
+}
 _BINARY_HEADERS: Headers = ((b"content-type", v2.BINARY_CONTENT_TYPE), JSON_HEADERS[1])
 _NO_REQUEST = v2.InferRequest(())
 
@@ -147,18 +150,20 @@ class V2Codec:
 def _incoming(
     tensors: Sequence[v2.Tensor], parameters: Mapping[str, Any], identifier: str, where: str, form: Any
 ) -> Incoming:
-    kind = _content_type(parameters, "parameters")
+    kind = _content_type(parameters, "parameters") if parameters else None
     columns = _columns(tensors[0].parameters if len(tensors) == 1 else {}) or _columns(parameters)
     used = ("content_type", "names") if columns and len(tensors) == 1 else ("content_type",)
     tags = {key: value for key, value in parameters.items() if key not in used}
-    meta = {**({"puid": identifier} if identifier else {}), **({"tags": tags} if tags else {})} or None
+    meta: dict[str, Any] = {"puid": identifier} if identifier else {}
+    if tags:
+        meta["tags"] = tags
     values = {tensor.name: _decode(tensor, kind, f"{where}[{index}]") for index, tensor in enumerate(tensors)}
     names = list(values)
     if kind == "pd":
-        return Incoming(frame_of(values), names, meta, form)
+        return Incoming(frame_of(values), names, meta or None, form)
     if len(values) == 1:
-        return Incoming(values[names[0]], columns, meta, form)
-    return Incoming(values, names, meta, form)
+        return Incoming(values[names[0]], columns, meta or None, form)
+    return Incoming(values, names, meta or None, form)
 
 
 def _columns(parameters: Mapping[str, Any]) -> list[Any]:
@@ -181,7 +186,9 @@ def _content_type(parameters: Mapping[str, Any], path: str) -> str | None:
 
 def _decode(tensor: v2.Tensor, default: str | None, path: str) -> Any:
     """A tensor as what its content type says: an array, texts or bytes."""
-    kind = _content_type(tensor.parameters, f"{path}.parameters") or default
+    kind = default
+    if tensor.parameters:
+        kind = _content_type(tensor.parameters, f"{path}.parameters") or default
     if kind in ("str", "base64"):
         if tensor.datatype != "BYTES":
             raise MessageError(f"{path}.datatype: {tensor.datatype}: content_type {kind} takes BYTES")
@@ -248,7 +255,7 @@ def _tensor(name: str, value: Any, binary: bool) -> v2.Tensor:
         )
     if array.ndim == 0:
         array = array.reshape(1)
-    datatype = _DATATYPES.get(array.dtype.name)
+    datatype = _DATATYPES.get((array.dtype.kind, array.dtype.itemsize))
     if datatype is None:
         return _objects(name, array, binary)
     if binary:

@@ -1,9 +1,9 @@
 """What every answer of the public API carries beside its own: who may read it, and of which event it is the answer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from seldon_core.engine.headers import PUID, Header
-from seldon_core.transport.http_server import Reply, Request
+from seldon_core.transport.http_server import Block, Reply, Request
 
 SPEC_VERSION = b"ce-specversion"
 # The version of CloudEvents that answers are marked with, whatever version the request has.
@@ -28,7 +28,7 @@ class Face:
             allowed_headers: which headers these scripts may send.
             puids: ids for requests without one.
         """
-        self._always: Sequence[Header] = (
+        self._always = Block(
             (b"access-control-allow-origin", origins.encode()),
             (b"access-control-allow-headers", allowed_headers.encode()),
         )
@@ -41,16 +41,16 @@ class Face:
 
     def dress(self, request: Request, reply: Reply) -> None:
         """Give the answer to a request what it carries."""
+        reply.further = self._always
         if request.header(SPEC_VERSION) is None:
-            reply.further = self._always
             return
         puid = self._identified(request)
         own = ((b"ce-id", puid), (b"ce-path", request.target.partition(b"?")[0]))
-        reply.further = (*self._always, *self._event, *own)
+        reply.further = Block(*self._always.headers, *self._event, *own)
 
     def identify(self, request: Request, reply: Reply) -> None:
         """Give an id to a request whose handler gives none, and to its answer."""
-        reply.further = (*reply.further, (PUID, self._identified(request)), NO_SNIFFING)
+        reply.further = Block(*reply.further.headers, (PUID, self._identified(request)), NO_SNIFFING)
 
     def preflight(self, methods: Iterable[str], reply: Reply) -> None:
         """Answer a browser that asks whether a script of another site may send a request."""

@@ -70,7 +70,8 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
     for header in headers:
         name = header[0]
         if name not in NOT_FORWARDED:
-            lines.append(b"%b: %b\r\n" % header)
+            if not (decodable and name == b"accept-encoding"):
+                lines.append(b"%b: %b\r\n" % header)
         elif name in OF_BODY:
             of_body.append(header)
         elif name == PUID:
@@ -79,8 +80,6 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
             limit = _seconds(header[1])
         elif name == b"connection" and header[1].lower() not in (b"keep-alive", b"close"):
             return split_request(_without(headers, header[1].lower()), decodable=decodable)
-    if decodable:
-        lines = [line for line in lines if not line.startswith(b"accept-encoding:")]
     return Split(of_body, header_lines(of_body), b"".join(lines), puid, limit)
 
 

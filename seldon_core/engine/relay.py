@@ -4,11 +4,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from seldon_core.engine.components import Endpoint
-from seldon_core.engine.headers import FAILED_NODE, PUID, Header, relayed
+from seldon_core.engine.headers import FAILED_NODE, PUID, relayed
 from seldon_core.engine.metrics import ByCode
 from seldon_core.engine.served import NO_SNIFFING, Served, status_of, stop_call
 from seldon_core.transport.http_client import Exchange, ExchangeError, OverloadError, Response
-from seldon_core.transport.http_server import Reply, Request
+from seldon_core.transport.http_server import Block, Reply, Request
 
 if TYPE_CHECKING:
     from seldon_core.engine.orchestrator import Orchestrator
@@ -35,14 +35,15 @@ class Relay(Served):
             request: what to ask.
             target: the path to ask in place of its own.
         """
-        endpoint, described, upload = self._endpoint, self.split.described, request.upload
+        endpoint, split, upload = self._endpoint, self.split, request.upload
+        forwarded = split.forwarded if split.limit is None else self.forwarded()
         try:
             if upload is None:
                 self._exchange = endpoint.call(
-                    request.body, described, self.puid, self.forwarded(), self, target, stream=self
+                    request.body, split.described, self.puid, forwarded, self, target, stream=self
                 )
             else:
-                self._exchange = endpoint.relay(upload, described, self.puid, self.forwarded(), self, target)
+                self._exchange = endpoint.relay(upload, split.described, self.puid, forwarded, self, target)
                 upload.receiver = Feed(self, self._exchange)
         except OverloadError as error:
             self.failed(error)
@@ -57,7 +58,7 @@ class Relay(Served):
         self._endpoint.calls.observe(status, now - self._called_at)
         self._reserved = response.reserved
         self._settle(status, now)
-        self._reply.send(status, self._headers(response), response.body)
+        self._reply.send(status, ((PUID, self.puid),), response.body, self._relayed(response))
 
     # An answer that comes in pieces.
 
@@ -65,7 +66,7 @@ class Relay(Served):
         """The head of the answer is here, and perhaps the beginning of its body."""
         assert self._exchange is not None
         self._status = response.status
-        self._reply.begin(response.status, self._headers(response), response.length)
+        self._reply.begin(response.status, ((PUID, self.puid),), response.length, self._relayed(response))
         self._reply.resumed = self._exchange.resume
         self.piece(response.body)
 
@@ -90,17 +91,18 @@ class Relay(Served):
         self._endpoint.calls.observe(status, perf_counter() - self._called_at)
         self.fail(self._endpoint.node, status, str(error))
 
-    def _headers(self, response: Response) -> list[Header]:
-        known = response.known
-        if known is None:
-            headers = relayed(response.headers)
-        elif known.memo is None:
-            headers = known.memo = relayed(response.headers)
-        else:
-            headers = known.memo
-        if 200 <= response.status < 300:
-            return [*headers, (PUID, self.puid), NO_SNIFFING]
-        return [*headers, (PUID, self.puid), NO_SNIFFING, (FAILED_NODE, self._endpoint.node.encode())]
+    def _relayed(self, response: Response) -> Block:
+        """What the caller gets to see of the head of the component's answer."""
+        head = response.head
+        if head is not None and head.memo is not None:
+            return head.memo  # type: ignore[no-any-return] # what this method has put there
+        headers = [*relayed(response.headers), NO_SNIFFING]
+        if not 200 <= response.status < 300:
+            headers.append((FAILED_NODE, self._endpoint.node.encode()))
+        block = Block(*headers)
+        if head is not None:
+            head.memo = block
+        return block
 
     # What ends it before its time.
 

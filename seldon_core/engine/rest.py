@@ -33,26 +33,28 @@ class Router:
             face: what answers carry, if they carry anything.
             plain: the paths whose answers do not.
         """
-        self._routes = routes
+        # Of the fixed paths, with what their answers carry.
+        self._routes = {path: (route, None if path in plain else face) for path, route in routes.items()}
         self._named = named
         self._render_body = render_body
         self._face = face
-        self._plain = plain
+
+    def _find(self, path: str) -> tuple[Route | None, Face | None]:
+        return self._routes.get(path) or (self._named(path), self._face)
 
     def find(self, request: Request) -> Handler | None:
         """The handler of a request, None when there is none."""
-        route = self._routes.get(request.path) or self._named(request.path) or {}
-        return _handler(route, request.method)
+        route, _ = self._find(request.path)
+        return None if route is None else _handler(route, request.method)
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Hand the request to its handler, or answer that there is none."""
-        route = self._routes.get(request.path) or self._named(request.path)
+        route, face = self._find(request.path)
         if route is None:
             reply.send(404, JSON, self._render_body(404, f"there is nothing at {request.path}"))
             return
-        face = self._face if request.path not in self._plain else None
         handler = _handler(route, request.method)
-        if handler is None and not (face is not None and request.method == "OPTIONS"):
+        if handler is None and (face is None or request.method != "OPTIONS"):
             methods = [method for method in route if method]
             allowed = ", ".join(methods if face is None else [*methods, "OPTIONS"])
             info = f"{request.path} takes {', '.join(methods)}, not {request.method}"
@@ -60,11 +62,11 @@ class Router:
             return
         if face is not None:
             face.dress(request, reply)
-            if handler is None:
-                face.preflight(filter(None, route), reply)
-                return
-        assert handler is not None
-        handler(request, reply)
+        if handler is None:
+            assert face is not None
+            face.preflight(filter(None, route), reply)
+        else:
+            handler(request, reply)
 
 
 def _handler(route: Route, method: str) -> Handler | None:

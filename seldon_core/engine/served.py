@@ -47,14 +47,14 @@ class Served(abc.ABC):
         self.orchestrator = orchestrator
         self._reply = reply
         self._counter = counter
-        known = request.known
-        if known is None or known.headers is not request.headers:
+        head = request.head
+        shared = request.headers is head.headers  # whatever was made of them before is right for this request, too
+        split: Split | None = head.memo if shared else None
+        if split is None:
             split = split_request(request.headers, decodable=orchestrator.merges_meta)
-        elif known.memo is None:
-            split = known.memo = split_request(request.headers, decodable=orchestrator.merges_meta)
-        else:
-            split = known.memo
-        self.split: Split = split
+            if shared:
+                head.memo = split
+        self.split = split
         self.puid = split.puid or next(orchestrator.puids)
         self._reserved = 0
         self.over = False

@@ -15,7 +15,7 @@ from seldon_core.transport.exchange import (
     Response,
     StreamReceiver,
 )
-from seldon_core.transport.heads import END, KnownResponse, remember
+from seldon_core.transport.heads import END, PLAIN_BYTES
 from seldon_core.transport.limits import UNCOUNTED_BODY
 
 if TYPE_CHECKING:
@@ -98,19 +98,16 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = exchange
         exchange.connection = self
         try:
-            self._send(exchange)
+            if len(exchange.body) <= JOIN_UP_TO:
+                self._transport.write(exchange.head + exchange.body)
+            else:
+                self._transport.writelines((exchange.head, exchange.body))
+            if exchange.upload is not None and exchange.upload.kept:
+                self._transport.writelines(exchange.upload.kept)
+                exchange.upload.carried()
         except RuntimeError:
             self._exchange = exchange.connection = None
             raise
-
-    def _send(self, exchange: Exchange) -> None:
-        if len(exchange.body) <= JOIN_UP_TO:
-            self._transport.write(exchange.head + exchange.body)
-        else:
-            self._transport.writelines((exchange.head, exchange.body))
-        if exchange.upload is not None and exchange.upload.kept:
-            self._transport.writelines(exchange.upload.kept)
-            exchange.upload.carried()
 
     def close(self) -> None:
         """Close a connection that is free."""
@@ -179,24 +176,20 @@ class ClientConnection(asyncio.Protocol):
             self._pool.forget(self)
             self._transport.abort()  # nobody asked
             return
-        fresh = self._response is None and not self._head_fed
-        if fresh:
-            end = data.find(END) + 4
-            known = self._pool.known.get(data[:end])
-            if known is not None and known.length == len(data) - end:
-                self._response = Response(known.status, known.headers, data[end:])
-                self._response.known = known
-                self._complete = True
-                self._finish(keep=True)
-                return
+        if self._response is None and not self._head_fed and len(data) <= PLAIN_BYTES:
+            text, end, body = data.partition(END)
+            if end:
+                heads = self._pool.heads
+                head = heads.known.get(text) or heads.read(text)
+                if head is not None and head.length == len(body):
+                    self._answered(exchange, Response(head.status, head.headers, body, head))
+                    return
         self._large = len(data) > self._pool.limits.head_bytes
         try:
             self._parser.feed_data(data)
             if self._stream is not None:
                 self._pass_on(self._stream)
             if self._complete:
-                if fresh and self._keep_alive:
-                    self._learn(data, end)
                 self._finish(keep=self._keep_alive)
             else:
                 self._watch(len(data))
@@ -219,7 +212,7 @@ class ClientConnection(asyncio.Protocol):
             raise BadAnswerError("more than one answer to a request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        self._headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
         headers, limits = self._headers, self._pool.limits
@@ -256,15 +249,6 @@ class ClientConnection(asyncio.Protocol):
         self._keep_alive = self._parser.should_keep_alive()
 
     # What happens seldom.
-
-    def _learn(self, data: bytes, end: int) -> None:
-        """Remember the head of the answer that `data` is, if nothing stands before its head, which ends at `end`."""
-        response = self._response
-        assert response is not None
-        length = len(data) - end
-        if response.length == length <= UNCOUNTED_BODY and data.startswith(b"HTTP/1.1 %d" % response.status):
-            response.known = KnownResponse(response.status, response.headers, length)
-            remember(self._pool.known, data[:end], response.known)
 
     def _watch(self, received: int) -> None:
         """Check what has arrived of an answer that is not complete yet."""
@@ -321,6 +305,24 @@ class ClientConnection(asyncio.Protocol):
         self._reserved += more
 
     # The end of an exchange.
+
+    def _answered(self, exchange: Exchange, response: Response) -> None:
+        """The answer is here, whole, small, and no reason to close the connection."""
+        if exchange.receiver is None or exchange.upload is not None or len(exchange.body) > JOIN_UP_TO:
+            self._response = response
+            self._complete = True
+            self._finish(keep=True)
+            return
+        self._exchange = exchange.connection = None
+        if not self.served:
+            self.idle_seconds = _idle_seconds(response)
+        self.served += 1
+        pool = self._pool
+        pool.failures = 0
+        pool.release(self)
+        receiver, exchange.receiver = exchange.receiver, None  # as `settle` does it
+        pool.in_flight -= 1
+        receiver.answered(response)
 
     def _finish(self, *, keep: bool) -> None:
         exchange, response = self._exchange, self._response

@@ -12,7 +12,7 @@ What can go wrong with an exchange:
 import asyncio
 from typing import Protocol
 
-from seldon_core.transport.heads import KnownResponse
+from seldon_core.transport.heads import ResponseHead
 
 
 class ExchangeError(Exception):
@@ -43,20 +43,28 @@ class Response:
         headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing; what has arrived of it, where it comes in pieces.
         reserved: what the body takes of the pool's budget; whoever receives the response gives it back.
-        known: what is kept of the head for the next answer that has the same one; None when nothing is.
+        head: the head, where it is plain; shared with other answers that have the same one.
     """
 
-    __slots__ = ("body", "headers", "known", "reserved", "status")
+    __slots__ = ("body", "head", "headers", "reserved", "status")
 
-    def __init__(self, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b"") -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: tuple[tuple[bytes, bytes], ...],
+        body: bytes = b"",
+        head: ResponseHead | None = None,
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.reserved = 0
-        self.known: KnownResponse | None = None
+        self.head = head
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header called `name` (given in lower case), None when there is none."""
+        if self.head is not None:
+            return self.head.fields.get(name)
         for key, value in self.headers:
             if key == name:
                 return value

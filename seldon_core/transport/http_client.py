@@ -18,7 +18,7 @@ from seldon_core.transport.exchange import (
     UnreachableError,
     Upload,
 )
-from seldon_core.transport.heads import KnownResponse
+from seldon_core.transport.heads import ResponseHeads
 from seldon_core.transport.limits import Budget, Limits
 
 __all__ = [
@@ -61,7 +61,7 @@ class Pool:
         budget: bytes of bodies in memory; share one between servers and clients of a process.
         in_flight: number of exchanges that are not settled.
         connections: those that are open.
-        known: heads of answers that were parsed before.
+        heads: what is remembered of the heads of answers.
         failures: number of failures since the last answer, where a balancer keeps count.
         aside_until: the time, on the loop's clock, until which a balancer leaves this peer alone.
     """
@@ -94,7 +94,7 @@ class Pool:
         self.limits = limits or Limits()
         self.budget = budget or Budget()
         self.in_flight = 0
-        self.known: dict[bytes, KnownResponse] = {}
+        self.heads = ResponseHeads(self.limits)
         self.connections: set[ClientConnection] = set()
         self._max_in_flight = max_in_flight
         self._connect_seconds = connect_seconds

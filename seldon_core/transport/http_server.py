@@ -5,12 +5,13 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from seldon_core.transport.heads import KnownRequest
+from seldon_core.transport.heads import RequestHeads
 from seldon_core.transport.limits import Budget, Limits
-from seldon_core.transport.messages import Handler, Headers, Reply, Request, Upload, UploadReceiver
+from seldon_core.transport.messages import Block, Handler, Headers, Reply, Request, Upload, UploadReceiver
 from seldon_core.transport.server_connection import ServerConnection
 
 __all__ = [
+    "Block",
     "HTTPServer",
     "Handler",
     "Headers",
@@ -37,7 +38,7 @@ class HTTPServer:
     Attributes:
         retiring: set it to answer `Connection: close` from now on while still accepting connections.
         budget: bytes of bodies in memory; share one between servers and clients of a process.
-        known: heads of requests that were parsed before.
+        heads: what is remembered of the heads of requests.
         forgotten: called whenever a connection has ended.
         taker: gets the sockets of connections that are given away, see `give_away`.
     """
@@ -66,7 +67,7 @@ class HTTPServer:
         self.budget = budget or Budget()
         self.render_error = render_error
         self.early = early
-        self.known: dict[bytes, KnownRequest] = {}
+        self.heads = RequestHeads(self.limits)
         self.retiring = False
         self.draining = False
         self.connections: set[ServerConnection] = set()

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Protocol
-from urllib.parse import unquote
 
-from seldon_core.transport.heads import KnownRequest
+from seldon_core.transport.heads import RequestHead
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -21,81 +20,82 @@ class Request:
 
     Attributes:
         method: upper-case, as sent.
-        target: path and query, as sent.
         path: percent-decoded, without the query.
-        query: what follows the question mark, as sent.
         headers: in the order sent; the names are lower-case.
         body: after removal of the chunked framing; empty when there is an upload.
-        known: what is kept of the head for the next request that has the same one; None when nothing is.
+        head: what came over the wire; shared with other requests that have the same one.
         upload: where the body comes from, when the handler is called before all of it has arrived.
     """
 
-    __slots__ = (
-        "body",
-        "headers",
-        "http10",
-        "keep_alive",
-        "known",
-        "method",
-        "path",
-        "query",
-        "reserved",
-        "target",
-        "upload",
-    )
+    __slots__ = ("body", "head", "headers", "keep_alive", "method", "path", "reserved", "upload")
 
-    def __init__(self, method: str, target: bytes, headers: tuple[tuple[bytes, bytes], ...], http10: bool) -> None:
-        self.target = target
-        if not target.startswith(b"/"):
-            target = _origin_form(target)
-        path, _, self.query = target.partition(b"?")
-        self.path = path.decode("latin-1")
-        if "%" in self.path:
-            self.path = unquote(self.path)
-        self.method = method
-        self.headers = headers
-        self.http10 = http10
-        self.keep_alive = False
-        self.body = b""
+    def __init__(self, head: RequestHead, body: bytes = b"", *, keep_alive: bool = True) -> None:
+        self.head = head
+        self.method = head.line.method
+        self.path = head.line.path
+        self.headers = head.headers
+        self.body = body
+        self.keep_alive = keep_alive
         self.reserved = 0
-        self.known: KnownRequest | None = None
         self.upload: Upload | None = None
 
-    @classmethod
-    def again(cls, known: KnownRequest, body: bytes) -> "Request":
-        """A request whose head was seen before."""
-        request = cls.__new__(cls)
-        request.method = known.method
-        request.target = known.target
-        request.path = known.path
-        request.query = known.query
-        request.headers = known.headers
-        request.http10 = known.http10
-        request.keep_alive = True
-        request.body = body
-        request.reserved = 0
-        request.known = known
-        request.upload = None
-        return request
+    @property
+    def target(self) -> bytes:
+        """Path and query, as sent."""
+        return self.head.line.target
+
+    @property
+    def query(self) -> bytes:
+        """What follows the question mark, as sent."""
+        return self.head.line.query
+
+    @property
+    def http10(self) -> bool:
+        """Whether it is HTTP/1.0."""
+        return self.head.line.http10
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header called `name` (given in lower case), None when there is none."""
-        known = self.known
-        if known is not None and name not in known.names and known.headers is self.headers:
-            return None
+        head = self.head
+        if head.fields is not None and head.headers is self.headers:
+            return head.fields.get(name)
         for key, value in self.headers:
             if key == name:
                 return value
         return None
 
 
-def _origin_form(target: bytes) -> bytes:
-    """The path and query of a target in absolute form (`http://host/path`), which clients send to proxies."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https"):
-        return target
-    _, slash, path = rest.partition(b"/")
-    return slash + path or b"/"
+class Block:
+    """Headers that many answers have in common, rendered once.
+
+    Attributes:
+        headers: as they were given.
+        lines: as they go over the wire.
+    """
+
+    __slots__ = ("headers", "lines")
+
+    def __init__(self, *headers: tuple[bytes, bytes]) -> None:
+        """Render them.
+
+        Raises:
+            ValueError: a header holds a line break.
+        """
+        self.headers = headers
+        self.lines = _rendered(headers)
+
+
+def _rendered(headers: Headers) -> bytes:
+    lines = b""
+    for header in headers:
+        line = b"%b: %b\r\n" % header
+        if line.find(b"\r") != len(line) - 2 or line.find(b"\n") != len(line) - 1:
+            raise ValueError("a header of the answer holds a line break")
+        lines += line
+    return lines
+
+
+NO_HEADERS = Block()
 
 
 class UploadReceiver(Protocol):
@@ -162,10 +162,10 @@ class Answering(Protocol):
 
     write_paused: bool
 
-    def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        """Write the answer to the current request."""
+    def answer(self, status: int, lines: bytes, body: bytes) -> None:
+        """Write the answer to the current request; `lines` are its headers."""
 
-    def begin(self, status: int, headers: Headers, length: int | None) -> None:
+    def begin(self, status: int, lines: bytes, length: int | None) -> None:
         """Write the head of an answer whose body follows in pieces."""
 
     def piece(self, data: bytes) -> None:
@@ -210,7 +210,7 @@ class Reply:
         self._connection: Answering | None = connection
         self.disconnected: Callable[[], None] | None = None
         self.resumed: Callable[[], None] | None = None
-        self.further: Headers = ()
+        self.further = NO_HEADERS
         self.gone = False
         self.begun = False
         # Of the answer, for those who are told of its end.
@@ -224,7 +224,7 @@ class Reply:
             self._observers = []
         self._observers.append(observer)
 
-    def send(self, status: int, headers: Headers, body: bytes) -> None:
+    def send(self, status: int, headers: Headers, body: bytes, common: Block = NO_HEADERS) -> None:
         """Send a whole answer.
 
         Args:
@@ -232,6 +232,7 @@ class Reply:
             headers: all headers but those of the connection and the framing (`connection`, `keep-alive`,
                 `content-length`, `transfer-encoding`), which are the server's business.
             body: the body; it is left out where HTTP says so (HEAD, 204, 304).
+            common: further headers, which other answers have, too.
 
         Raises:
             RuntimeError: an answer was sent or begun before.
@@ -242,21 +243,21 @@ class Reply:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
-        if self.further:
-            headers = (*headers, *self.further)
-        connection.answer(status, headers, body)
+        connection.answer(status, b"%b%b%b" % (common.lines, _rendered(headers), self.further.lines), body)
         self._connection = None
         if self._observers is not None:
-            self._head, self._written = (status, headers), len(body)
+            self._head = status, (*common.headers, *headers, *self.further.headers)
+            self._written = len(body)
             self._over()
 
-    def begin(self, status: int, headers: Headers, length: int | None = None) -> None:
+    def begin(self, status: int, headers: Headers, length: int | None = None, common: Block = NO_HEADERS) -> None:
         """Send the head of an answer whose body follows in pieces.
 
         Args:
             status: the status code.
             headers: as for `send`.
             length: of the body in bytes, None when it is not known yet.
+            common: as for `send`.
 
         Raises:
             RuntimeError: an answer was sent or begun before.
@@ -267,11 +268,9 @@ class Reply:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
-        if self.further:
-            headers = (*headers, *self.further)
-        connection.begin(status, headers, length)
+        connection.begin(status, b"%b%b%b" % (common.lines, _rendered(headers), self.further.lines), length)
         self.begun = True
-        self._head = status, headers
+        self._head = status, (*common.headers, *headers, *self.further.headers)
 
     def write(self, piece: bytes) -> None:
         """Send a piece of the body.

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seldon_core.transport.messages import BODYLESS, STATUS_LINES, Headers, Reply, Request
+from seldon_core.transport.messages import BODYLESS, STATUS_LINES, Reply, Request
 
 if TYPE_CHECKING:
     from seldon_core.transport.http_server import HTTPServer
@@ -71,16 +71,29 @@ class Answers(asyncio.Protocol, abc.ABC):
 
     # Replies call these.
 
-    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+    def answer(self, status: int, lines: bytes, body: bytes) -> None:
         """Write the answer to the current request."""
         request = self._current
         assert request is not None
         keep_alive = request.keep_alive and (not self._server.retiring or self._more_waiting())
-        head = self._head(request, status, headers, keep_alive)
-        self._write(head, status, body, head_only=request.method == "HEAD")
+        if not keep_alive or not self._greeted or request.head.line.http10:
+            lines += self._about_connection(request, keep_alive)
+        start = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        length = len(body)
+        if status in BODYLESS:
+            self._put((start, lines, b"\r\n"))
+        elif request.method == "HEAD":
+            self._put((b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length),))
+        elif length > JOIN_UP_TO:
+            self._put((b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length), body))
+        else:
+            self._put((b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, length, body),))
+        if self.write_paused and not self._held:
+            self._held = length
+            self._server.budget.used += length  # it is in memory whether or not there is room for it
         self._answered(request, keep_alive)
 
-    def begin(self, status: int, headers: Headers, length: int | None) -> None:
+    def begin(self, status: int, lines: bytes, length: int | None) -> None:
         """Write the head of an answer whose body follows in pieces."""
         request = self._current
         assert request is not None
@@ -89,7 +102,8 @@ class Answers(asyncio.Protocol, abc.ABC):
         keep_alive = (
             request.keep_alive and not ends_with_connection and (not self._server.retiring or self._more_waiting())
         )
-        head = self._head(request, status, headers, keep_alive)
+        head = (STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status) + lines
+        head += self._about_connection(request, keep_alive)
         chunked = not silent and length is None and not request.http10
         if chunked:
             head += b"transfer-encoding: chunked\r\n"
@@ -141,21 +155,14 @@ class Answers(asyncio.Protocol, abc.ABC):
 
     # What they are made of.
 
-    def _head(self, request: Request, status: int, headers: Headers, keep_alive: bool) -> bytes:
-        """Status line and headers, without the framing and the empty line."""
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-            raise ValueError("a header of the answer holds a line break")
+    def _about_connection(self, request: Request, keep_alive: bool) -> bytes:
+        """The lines of headers that say what becomes of the connection."""
         if not keep_alive:
-            head += b"connection: close\r\n"
-        elif not self._greeted:
+            return b"connection: close\r\n"
+        if not self._greeted:
             self._greeted = True
-            head += b"connection: keep-alive\r\nkeep-alive: timeout=%d\r\n" % self._server.limits.idle_seconds
-        elif request.http10:
-            head += b"connection: keep-alive\r\n"
-        return head
+            return b"connection: keep-alive\r\nkeep-alive: timeout=%d\r\n" % self._server.limits.idle_seconds
+        return b"connection: keep-alive\r\n" if request.http10 else b""
 
     def _put(self, parts: Sequence[bytes]) -> None:
         try:
@@ -165,21 +172,6 @@ class Answers(asyncio.Protocol, abc.ABC):
                 self._transport.writelines(parts)
         except RuntimeError:
             pass  # the connection has broken in this turn of the loop, which is about to say so
-
-    def _write(self, head: bytes, status: int, body: bytes, *, head_only: bool) -> None:
-        if status in BODYLESS:
-            self._put((head + b"\r\n",))
-            return
-        head += b"content-length: %d\r\n\r\n" % len(body)
-        if head_only:
-            self._put((head,))
-        elif len(body) <= JOIN_UP_TO:
-            self._put((head + body,))
-        else:
-            self._put((head, body))
-        if self.write_paused and not self._held:
-            self._held = len(body)
-            self._server.budget.used += len(body)  # it is in memory whether or not there is room for it
 
     # The reading half provides these.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from seldon_core.transport.heads import END, KnownRequest, remember
+from seldon_core.transport.heads import END, PLAIN_BYTES, RequestHead, RequestLine
 from seldon_core.transport.limits import UNCOUNTED_BODY
 from seldon_core.transport.messages import STATUS_LINES, Reply, Request, Upload
 from seldon_core.transport.server_answers import JOIN_UP_TO, Answers
@@ -115,13 +115,14 @@ class ServerConnection(Answers):
     def data_received(self, data: bytes) -> None:
         if self._last:
             return
-        fresh = self._fresh and self._reply is None and not self.write_paused
-        if fresh:
-            end = data.find(END) + 4
-            known = self._server.known.get(data[:end])
-            if known is not None and known.length == len(data) - end:
-                self._handle(Request.again(known, data[end:]))
-                return
+        if self._fresh and self._reply is None and not self.write_paused and len(data) <= PLAIN_BYTES:
+            text, end, body = data.partition(END)
+            if end:
+                heads = self._server.heads
+                head = heads.known.get(text) or heads.read(text)
+                if head is not None and head.length == len(body):
+                    self._handle(Request(head, body))
+                    return
         self._large = len(data) > self._server.limits.head_bytes
         upgraded_at = 0
         try:
@@ -135,8 +136,6 @@ class ServerConnection(Answers):
         if self._upload is not None:
             self._pass_on(self._upload)
         if self._queue and self._reply is None:
-            if fresh and self._fresh:
-                self._learn(data, end)
             self._hand_over()
         if (self._target or self._request is not None) and not self._last:
             self._watch(len(data))
@@ -186,7 +185,8 @@ class ServerConnection(Answers):
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise _Refusal(505, f"HTTP/{version} is not served here, HTTP/1.1 is")
-        self._request = Request(parser.get_method().decode(), self._target, tuple(headers), version == "1.0")
+        line = RequestLine(parser.get_method().decode(), self._target, http10=version == "1.0")
+        self._request = Request(RequestHead(line, tuple(headers)), keep_alive=False)
         self._target = b""
         self._headers = []  # trailers land here and are dropped
         self._head_fed = 0
@@ -234,20 +234,6 @@ class ServerConnection(Answers):
             request.upload.arrived = True
 
     # What happens seldom.
-
-    def _learn(self, data: bytes, end: int) -> None:
-        """Remember the head of the request that `data` is, if it is just one, whose head ends at `end`."""
-        request = self._queue[0]
-        if not isinstance(request, Request) or not request.keep_alive or len(self._queue) > 1:
-            return
-        length = len(data) - end
-        declared = request.header(b"content-length")
-        if length > UNCOUNTED_BODY or length != int(declared or 0):
-            return
-        request.known = KnownRequest(
-            request.method, request.target, request.path, request.query, request.headers, request.http10, length
-        )
-        remember(self._server.known, data[:end], request.known)
 
     def _ignore_upgrade(self, data: bytes, offset: int) -> None:
         """Read a request that asks for another protocol as the HTTP/1.1 request that it also is.
@@ -482,8 +468,8 @@ class ServerConnection(Answers):
         lines = [STATUS_LINES[refusal.status], *(b"%b: %b\r\n" % header for header in headers)]
         if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
             lines.append(b"retry-after: 1\r\n")
-        lines.append(b"connection: close\r\n")
-        self._write(b"".join(lines), refusal.status, body, head_only=False)
+        lines.append(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
+        self._put((*lines, body))
         if self._request is not None:
             self._server.budget.give_back(self._request.reserved)
         self._linger()

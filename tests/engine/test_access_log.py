@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from seldon_core.engine.access_log import MAX_LINES, AccessLog
+from seldon_core.transport.heads import RequestHead, RequestLine
 from seldon_core.transport.http_server import Reply, Request
 from tests.engine.graphs import components, get, n, place, post, silent
 from tests.engine.test_acceptance import echo
@@ -78,5 +79,5 @@ async def test_many_lines_do_not_wait(tmp_path: Path) -> None:
         handle = AccessLog(file.fileno()).logged(lambda _, reply: reply.send(200, (), b""))
         for _ in range(MAX_LINES):
             assert path.stat().st_size == 0
-            handle(Request("GET", b"/", [], False), Reply(Nobody()))  # type: ignore[arg-type]
+            handle(Request(RequestHead(RequestLine("GET", b"/"))), Reply(Nobody()))  # type: ignore[arg-type]
         assert len(path.read_bytes().splitlines()) == MAX_LINES

@@ -7,6 +7,7 @@ import logging
 import httpx
 import pytest
 
+from seldon_core.transport.heads import RequestHead, RequestLine
 from seldon_core.transport.http_server import HTTPServer, Reply, Request
 from seldon_core.transport.limits import Budget, Limits
 from tests.http_peers import until
@@ -81,7 +82,7 @@ async def test_a_request_is_understood(serve, connect, sent: bytes, given: dict)
 
 
 def test_a_header_is_found_by_its_lower_case_name() -> None:
-    request = Request("GET", b"/", [(b"x", b"1"), (b"x", b"2")], http10=False)
+    request = Request(RequestHead(RequestLine("GET", b"/"), ((b"x", b"1"), (b"x", b"2"))))
     assert (request.header(b"x"), request.header(b"y")) == (b"1", None)
 
 

@@ -173,14 +173,57 @@ OFTEN = [
 
 
 @given(st.lists(st.sampled_from(OFTEN), max_size=12), st.lists(st.integers(0, 700), max_size=4))
-def test_a_head_that_was_seen_before_means_what_it_meant(messages: list[bytes], cuts: list[int]) -> None:
+def test_plain_heads_mean_what_they_mean_to_the_parser(messages: list[bytes], cuts: list[int]) -> None:
     """Whether requests come in pieces of one request each, or cut anywhere."""
     whole = b"".join(messages)
     places = [0, *sorted({*cuts, *(sum(map(len, messages[:count])) for count in range(1, len(messages)))}), len(whole)]
     pieces = [whole[start:end] for start, end in itertools.pairwise(places) if start < end]
-    with patch.object(heads, "MAX_HEAD_BYTES", 0):
+    with patch.object(heads.RequestHeads, "read", lambda _, __: None):
         expected = served(pieces)
     assert served(pieces) == expected
+
+
+# Lines as they should be, and any others.
+NAMES = st.sampled_from([b"Host", b"X-A", b"x-a", b"Content-Length", b"Connection", b"Transfer-Encoding", b"X A", b""])
+VALUES = st.sampled_from([b"x", b"0", b"2", b"02", b"+2", b"keep-alive", b"close", b"chunked", b""]) | st.binary(
+    max_size=4
+)
+LINES = st.tuples(NAMES, st.sampled_from([b":", b": ", b" : ", b":\t"]), VALUES, st.sampled_from([b"", b" ", b"\t"]))
+STARTS = [
+    b"GET /a HTTP/1.1",
+    b"POST /a%20b?c HTTP/1.1",
+    b"GET /a HTTP/1.0",
+    b"GET http://x/a HTTP/1.1",
+    b"GET /\x80#",
+    b"x",
+]
+
+
+@given(st.sampled_from(STARTS), st.lists(LINES.map(b"".join), max_size=4), st.sampled_from([b"", b"hi", b"\r\n\r\n"]))
+def test_any_head_means_what_it_means_to_the_parser(start: bytes, lines: list[bytes], body: bytes) -> None:
+    whole = b"\r\n".join([start, *lines, b"", body])
+    with patch.object(heads.RequestHeads, "read", lambda _, __: None):
+        expected = served([whole, whole])
+    assert served([whole, whole]) == expected
+
+
+STATUSES = [
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.1 204 No",
+    b"HTTP/1.1 200",
+    b"HTTP/1.0 200 OK",
+    b"HTTP/1.1 103 x",
+    b"HTTP/1.1 x",
+]
+
+
+@given(st.sampled_from(STATUSES), st.lists(LINES.map(b"".join), max_size=4), st.sampled_from([b"", b"hi", b"\r\n\r\n"]))
+def test_so_does_any_head_of_an_answer(start: bytes, lines: list[bytes], body: bytes) -> None:
+    whole = b"\r\n".join([start, *lines, b"", body])
+    with patch.object(heads.ResponseHeads, "read", lambda _, __: None):
+        expected = answered(iter([whole]))
+    found = answered(iter([whole]))
+    assert found == expected or (isinstance(found, ExchangeError) and str(found) == str(expected))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=5))

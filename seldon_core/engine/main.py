@@ -18,6 +18,7 @@ from seldon_core.engine.config import (
 from seldon_core.engine.flags import UsageError, parse_flags, usage
 from seldon_core.engine.service import serve
 from seldon_core.engine.workers import serve_in_workers
+from seldon_core.transport.memory import keep_freed_memory
 
 USAGE_ERROR = 2
 PROGRAM = "seldon-core engine"
@@ -50,6 +51,7 @@ def run(argv: Sequence[str]) -> int:
     logging.basicConfig(
         level=flags.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    keep_freed_memory()
     # What is loaded by now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

@@ -51,7 +51,8 @@ def main(class_name: str, parameters: str) -> int:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # sys.stdin has a lock, with which this process could not end by itself
+        pass
     os._exit(0)
 
 

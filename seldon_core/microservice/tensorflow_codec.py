@@ -17,7 +17,7 @@ from seldon_core.microservice.frames import is_frame
 from seldon_core.protocols import tensorflow
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
-from seldon_core.protocols.seldon import array_of, decode_base64, is_array
+from seldon_core.protocols.seldon import array_of, array_of_json, decode_base64, is_array
 
 __all__ = ["TENSORFLOW", "TensorflowCodec"]
 
@@ -112,7 +112,7 @@ def _is_named(value: Any) -> bool:
 
 def _array(value: Any, path: str) -> Any:
     value = _with_bytes(value, path)
-    return array_of(value if isinstance(value, list) else [value])
+    return array_of_json(value if isinstance(value, list) else [value])
 
 
 def _with_bytes(value: Any, path: str) -> Any:

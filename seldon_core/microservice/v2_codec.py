@@ -23,7 +23,7 @@ from seldon_core.microservice.frames import frame_of, is_frame
 from seldon_core.protocols import v2
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
-from seldon_core.protocols.seldon import array_of, decode_base64, is_array
+from seldon_core.protocols.seldon import array_of, array_of_json, decode_base64, is_array
 
 __all__ = ["V2Codec"]
 
@@ -225,6 +225,8 @@ def _array(tensor: v2.Tensor, *, as_text: bool) -> Any:
         return np.array(tensor.values(), dtype=np.float32).reshape(tensor.shape)
     dtype = np.dtype(_DTYPES[tensor.datatype])
     if isinstance(tensor.data, list):
+        if tensor.datatype == "FP64":
+            return array_of_json(tensor.data).reshape(tensor.shape)
         return np.array(tensor.data, dtype=dtype).reshape(tensor.shape)
     # A copy, because models change what they are given.
     return np.frombuffer(tensor.data, dtype.newbyteorder("<")).astype(dtype).reshape(tensor.shape)
@@ -259,8 +261,10 @@ def _tensor(name: str, value: Any, binary: bool) -> v2.Tensor:
     if datatype is None:
         return _objects(name, array, binary)
     if binary:
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        return v2.Tensor(name, datatype, array.shape, memoryview(little.tobytes()))
+        import numpy as np
+
+        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        return v2.Tensor(name, datatype, array.shape, little.reshape(-1).view(np.uint8).data)
     return v2.Tensor(name, datatype, array.shape, array.ravel().tolist())
 
 

@@ -1,7 +1,9 @@
 """The seldon protocol: what a model gets to see of a message, and what its result becomes."""
 
 import json
+import math
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -231,6 +233,48 @@ def test_dtype_in_is_dtype_out(kind: str, values: list[Any], texts: str) -> None
     request = seldon.parse(loads(dumps({"data": data})))
     written = dumps(seldon.encode_payload(request.payload, request.kind, default_names)).decode()
     assert texts in written
+
+
+scalars = st.one_of(
+    st.floats(),
+    st.integers(-5, 5),
+    st.sampled_from([2**63, 2**64, -(2**63) - 1, 10**400, True, None, "1.5", {}, [1.5]]),
+)
+
+
+@given(st.one_of(st.lists(st.lists(scalars, max_size=3), max_size=4), st.lists(scalars, max_size=5)), st.booleans())
+def test_the_fast_way_to_an_array_ends_where_numpys_own_does(values: list[Any], begins_with_a_float: bool) -> None:
+    if begins_with_a_float and values and values[0] and isinstance(values[0], list):
+        values[0][0] = 0.5
+    fast, slow = patched(1, values), seldon.array_of(values)
+    assert (fast.dtype, fast.shape) == (slow.dtype, slow.shape)
+    assert fast.flags.writeable
+    assert repr(fast.tolist()) == repr(slow.tolist())
+
+
+@pytest.mark.parametrize(
+    ("values", "is_fast"),
+    [
+        pytest.param([[0.5, 1.5], [2.5, 3]], True, id="rows"),
+        pytest.param([0.5, math.nan], True, id="one row"),
+        pytest.param([[1, 0.5]], False, id="begins with an integer"),
+        pytest.param([[0.5], [1.5, 2.5]], False, id="rows of several lengths"),
+        pytest.param([[0.5, 2**63]], False, id="an integer beyond 64 bits"),
+        pytest.param([[0.5, "x"]], False, id="text"),
+    ],
+)
+def test_the_fast_way_to_an_array_is_for_floats(values: list[Any], is_fast: bool) -> None:
+    with patch.object(seldon, "array_of") as slow:
+        patched(1, values)
+    assert slow.called != is_fast
+    with patch.object(seldon, "array_of") as slow:
+        patched(1000, values)
+    assert slow.called, "numpy is as fast where there are few"
+
+
+def patched(many: int, values: list[Any]) -> Any:
+    with patch.object(seldon, "MANY", many):
+        return seldon.array_of_json(values)
 
 
 def test_numbers_that_are_not_finite_never_become_invalid_json() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,10 +91,12 @@ class Applier:
         self._client = client
         self._children = children
         self._records: dict[Key, dict[Place, tuple[str, Record]]] = {}  # with the uid of the child
+        self._taken: set[tuple[Key, Place]] = set()  # where something was in the way when looked at last
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a SeldonDeployment that is gone."""
         self._records.pop(key, None)
+        self._taken = {taken for taken in self._taken if taken[0] != key}
 
     async def apply(self, key: Key, uid: str, objects: Iterable[Object]) -> Outcome:
         """Write those objects that differ from what is there.
@@ -168,56 +171,79 @@ class Applier:
         place = obj["kind"], obj["metadata"]["name"]
         desired = digest(obj)
         known_uid, record = self._records.get(key, {}).get(place, (None, None))
-        if child is not None:
+        made: Child | None
+        if child is None:
+            made = await self._create(key, uid, obj, known_uid, outcome)
+            if made is None:
+                return False
+        else:
             if child.live.terminating:
                 return False  # the watch reports when it is gone
             if record is not None and record.holds(desired, child.content) and _replicas_hold(obj, child):
                 return False
-            child_uid: str | None = child.uid
             if not child.applied:
                 await self._take_over(await self._client.get(RESOURCES[obj["kind"]], child.name, child.namespace))
-        else:
-            child_uid, free = await self._look(uid, obj, known_uid, outcome)
-            if not free:
-                return False
-        metadata = obj["metadata"] if child_uid is None else {**obj["metadata"], "uid": child_uid}
-        try:
-            stored = await self._client.apply({**obj, "metadata": metadata}, field_manager=FIELD_MANAGER)
-        except Conflict as error:
-            raise Retry(str(error)) from error
-        except Invalid as error:
-            if any(cause.get("field") == "metadata.uid" for cause in error.details.get("causes") or ()):
-                raise Retry(f"{place[0]} {place[1]} was replaced by another") from error
-            raise
-        made = Child.of(stored)
-        if child is None or (made.content, _replicas(made)) != (child.content, _replicas(child)):
-            outcome.done.append(f"{'create' if child_uid is None else 'change'} {place[0]} {place[1]}")
+            made = await self._write(obj, child.uid)
+            if (made.content, _replicas(made)) != (child.content, _replicas(child)):
+                outcome.done.append(f"change {place[0]} {place[1]}")
         self._children.put(made)
         self._records.setdefault(key, {})[place] = made.uid, Record(desired, made.content)
         return True
 
-    async def _look(self, uid: str, obj: Object, known_uid: str | None, outcome: Outcome) -> tuple[str | None, bool]:
-        """Look at what has the name of an object that is not among the children.
+    async def _create(self, key: Key, uid: str, obj: Object, known_uid: str | None, outcome: Outcome) -> Child | None:
+        """Write an object that is not among the children; return None where its name is not free.
 
-        Returns:
-            The uid of what is ours already, or None, and whether the name may be written.
+        As a rule nothing has its name, and the API server makes sure of that. Otherwise, and from then on, what is
+        there is looked at before anything is written.
         """
         kind, name, namespace = obj["kind"], obj["metadata"]["name"], obj["metadata"]["namespace"]
+        taken = key, (kind, name)
+        if taken not in self._taken:
+            with suppress(Retry):
+                return await self._make(obj, outcome)
         try:
             live = await self._client.get(RESOURCES[kind], name, namespace)
         except NotFound:
-            return None, True
-        owner = owner_of(live)
+            self._taken.discard(taken)
+            return await self._make(obj, outcome)
+        self._taken.add(taken)
         if "deletionTimestamp" in live["metadata"]:
             outcome.look_again(_TERMINATING_RECHECK)
-            return None, False
+            return None
+        owner = owner_of(live)
         ours = live["metadata"]["uid"] == known_uid or (owner is not None and owner[1] == uid)
-        if ours or _is_orphan(obj, live):
-            await self._take_over(live)
-            return live["metadata"]["uid"], True
-        outcome.problems.append(_stranger(kind, name, live))
-        outcome.look_again(_STRANGER_RECHECK)
-        return None, False
+        if not ours and not _is_orphan(obj, live):
+            outcome.problems.append(_stranger(kind, name, live))
+            outcome.look_again(_STRANGER_RECHECK)
+            return None
+        await self._take_over(live)
+        made = await self._write(obj, live["metadata"]["uid"])
+        self._taken.discard(taken)
+        outcome.done.append(f"change {kind} {name}")
+        return made
+
+    async def _make(self, obj: Object, outcome: Outcome) -> Child:
+        made = await self._write(obj, None)
+        outcome.done.append(f"create {obj['kind']} {made.name}")
+        return made
+
+    async def _write(self, obj: Object, uid: str | None) -> Child:
+        """Apply an object to the one of a uid, or make a new one where that is None.
+
+        Raises:
+            Retry: There is no such object, or there is one already.
+        """
+        kind, metadata = obj["kind"], obj["metadata"]
+        known = {} if uid is None else {"uid": uid}
+        body = {**obj, "metadata": {**metadata, **known}}
+        try:
+            return Child.of(await self._client.apply(body, field_manager=FIELD_MANAGER, new=uid is None))
+        except Conflict as error:
+            raise Retry(f"{kind} {metadata['name']}: {error}") from error
+        except Invalid as error:
+            if any(cause.get("field") == "metadata.uid" for cause in error.details.get("causes") or ()):
+                raise Retry(f"{kind} {metadata['name']} was replaced by another") from error
+            raise
 
     async def _take_over(self, live: Object) -> None:
         """Make what the reference implementation wrote of an object ours, so that applying replaces it."""

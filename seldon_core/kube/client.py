@@ -1,34 +1,20 @@
-"""Requests to the API server over one shared session: read, write, server-side apply, watch.
+"""What can be asked of an API server: read, write, server-side apply, watch.
 
 Objects are plain dicts as decoded from JSON. Every failure is one of `seldon_core.kube.errors`.
 """
 
-import asyncio
 import random
-import time
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal, Self
-from urllib.parse import parse_qsl, urlencode
+from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 import aiohttp
-import msgspec
-from yarl import URL
 
-from seldon_core import __version__
-from seldon_core.kube.connection import Connection, connect
-from seldon_core.kube.errors import (
-    ApiError,
-    NotFound,
-    Unreachable,
-    error_from_body,
-    error_from_status,
-    parse_retry_after,
-)
+from seldon_core.kube.errors import NotFound, Unreachable, error_from_status
 from seldon_core.kube.resources import Resource, resource_for
+from seldon_core.kube.session import Call, Session, decode
 
 Object = dict[str, Any]
 
@@ -37,15 +23,9 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 _PAGE_SIZE = 500
-_CONNECT_TIMEOUT = 5.0
-# How often, and for how long at most each time, an answer that says when to try again is obeyed.
-_RETRIES = 4
-_RETRY_AFTER_LIMIT = 10.0
-# A kubeconfig's credentials are read again when the server refuses them, at most this often.
-_RECONNECT_INTERVAL = 5.0
-# A connection that is dropped in the middle of a request says goodbye over TLS in the background, where nothing can
-# wait for it but time.
-_FAREWELL = 0.25
+# The resourceVersion of no object. The API server compares it with that of an object that exists, and takes no notice
+# of it where there is none.
+_NO_VERSION = str(2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +36,7 @@ class WatchEvent:
     object: Object
 
 
-class Client:
+class Client(Session):
     """An API server, to be used as ``async with Client() as client``.
 
     Args:
@@ -67,11 +47,6 @@ class Client:
         watch_grace: seconds that a watch may last longer than that before it counts as hanging. Silence alone
             proves nothing: not every cluster's storage lets the API server send bookmarks while nothing changes.
         dry_run: have the server decide every write and store none.
-
-    Attributes:
-        requests: how many requests were sent, by verb: get, list, watch, create, update, patch, delete.
-        before_write: called before each request that changes something, to refuse it by raising; a process
-            that must hold a lease to write puts `Leadership.require` here.
     """
 
     def __init__(
@@ -83,37 +58,9 @@ class Client:
         watch_grace: float = 15.0,
         dry_run: bool = False,
     ) -> None:
-        self.requests: Counter[str] = Counter()
-        self.before_write: Callable[[], None] | None = None
-        self._kubeconfig = kubeconfig
-        self._request_timeout = request_timeout
+        super().__init__(kubeconfig, request_timeout=request_timeout, dry_run=dry_run)
         self._watch_timeout = watch_timeout
         self._watch_grace = watch_grace
-        self._dry_run = dry_run
-        self._connection: Connection | None = None
-        self._connected_at = 0.0
-        self._connecting = asyncio.Lock()
-        self._dropped_at = 0.0
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._connection = await connect(self._kubeconfig)
-        self._connected_at = time.monotonic()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-            headers={"Accept": "application/json", "User-Agent": f"seldon-core/{__version__}"},
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._session is not None
-        await self._session.close()
-        self._session = None
-        await asyncio.sleep(max(0.0, self._dropped_at + _FAREWELL - time.monotonic()))
 
     # Reading
 
@@ -249,14 +196,13 @@ class Client:
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
         }
-        timeout = aiohttp.ClientTimeout(max(1.0, seconds) + self._watch_grace, sock_connect=_CONNECT_TIMEOUT)
-        call = _Call("watch", "GET", resource.path(namespace), query, timeout)
+        call = Call("watch", "GET", resource.path(namespace), query, max(1.0, seconds) + self._watch_grace)
         async with self._send(call) as response, aclosing(_lines(response)) as lines:
             if opened is not None:
                 opened()
             try:
                 async for line in lines:
-                    yield _event(_decode(line))
+                    yield _event(decode(line))
             finally:
                 # Whoever leaves early need not say goodbye over TLS, which could outlast the event loop.
                 if response.connection is not None and response.connection.transport is not None:
@@ -281,6 +227,7 @@ class Client:
         *,
         field_manager: str,
         force: bool = True,
+        new: bool = False,
         subresource: str | None = None,
         dry_run: bool = False,
     ) -> Object:
@@ -290,15 +237,19 @@ class Client:
             obj: the fields; with a ``metadata.uid``, only the object of that uid is changed.
             field_manager: the name that the fields are owned under.
             force: take fields over from other managers; without it, they are a Conflict.
+            new: make a new object; if there is one of this name, that is a Conflict.
             subresource: such as ``status``.
             dry_run: decide everything, store nothing.
 
         Raises:
-            Conflict: without `force`, another owner; or a uid was given and there is no such object.
+            Conflict: without `force`, another owner; a uid was given and there is no such object; or `new`, and there
+                is one.
             Invalid: it breaks a rule; one is that a uid that was given is the live object's.
             KubeError: any other failure.
         """
         path = resource_for(obj).path(_namespace(obj), obj["metadata"]["name"], subresource)
+        if new:
+            obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": _NO_VERSION}}
         query = _write_query(dry_run, field_manager) | {"force": "true" if force else None}
         return await self._request("patch", "PATCH", path, query, body=obj, content_type=APPLY_PATCH)
 
@@ -372,111 +323,6 @@ class Client:
             options["preconditions"] = {"uid": uid}
         return await self._request("delete", "DELETE", resource.path(namespace, name), body=options)
 
-    # One request
-
-    async def _request(
-        self,
-        verb: str,
-        method: str,
-        path: str,
-        query: Mapping[str, str | None] | None = None,
-        *,
-        body: Any = None,
-        content_type: str = "application/json",
-    ) -> Object:
-        """Send a request and return the decoded answer, trying again when the server says when to."""
-        data = None if body is None else msgspec.json.encode(body)
-        timeout = aiohttp.ClientTimeout(total=self._request_timeout, sock_connect=_CONNECT_TIMEOUT)
-        call = _Call(verb, method, path, query or {}, timeout, data, content_type)
-        attempt = 0
-        while True:
-            try:
-                async with self._send(call) as response:
-                    return _decode(await response.read())
-            except ApiError as error:
-                if error.retry_after is None or error.status not in (429, 503) or attempt == _RETRIES:
-                    raise
-                pause = min(error.retry_after, _RETRY_AFTER_LIMIT)
-            attempt += 1
-            await asyncio.sleep(pause * random.uniform(1.0, 1.2))  # noqa: S311 - spreads load, keeps no secret
-
-    @asynccontextmanager
-    async def _send(self, call: "_Call") -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request and hand over the response, whose status is below 400.
-
-        Everything that goes wrong until the block ends is raised as a KubeError. Credentials that the server
-        refuses are read again, and if that could be done the request is sent once more.
-        """
-        try:
-            response = await self._open(call)
-            if response.status == 401 and await self._reconnect():
-                response.close()
-                response = await self._open(call)
-            async with response:
-                if response.status >= 400:
-                    after = parse_retry_after(response.headers.get("Retry-After"))
-                    raise error_from_body(response.status, await response.read(), retry_after=after)
-                yield response
-        except asyncio.CancelledError:
-            self._dropped_at = time.monotonic()
-            raise
-        except TimeoutError as error:
-            self._dropped_at = time.monotonic()
-            raise Unreachable(f"{call.method} {call.path}: no answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{call.method} {call.path}: {error or type(error).__name__}") from error
-
-    async def _open(self, call: "_Call") -> aiohttp.ClientResponse:
-        connection, session = self._connection, self._session
-        if connection is None or session is None:
-            raise RuntimeError("the client is used outside its `async with` block")
-        query = {key: value for key, value in call.query.items() if value is not None}
-        if self._dry_run and call.method != "GET":
-            query["dryRun"] = "All"
-        url = connection.url + call.path + ("?" + urlencode(query) if query else "")
-        headers = {} if call.data is None else {"Content-Type": call.content_type}
-        if token := await connection.authorization():
-            headers["Authorization"] = token
-        if call.method != "GET" and self.before_write is not None:
-            self.before_write()
-        self.requests[call.verb] += 1
-        return await session.request(
-            call.method,
-            URL(url, encoded=True),
-            data=call.data,
-            headers=headers,
-            timeout=call.timeout,
-            ssl=connection.ssl,
-            server_hostname=connection.server_hostname,
-            proxy=connection.proxy,
-            allow_redirects=False,
-        )
-
-    async def _reconnect(self) -> bool:
-        """Read the credentials again, unless that was done just now; return whether it was."""
-        seen = self._connected_at
-        async with self._connecting:
-            if self._connected_at != seen:
-                return True
-            if time.monotonic() - seen < _RECONNECT_INTERVAL:
-                return False
-            self._connection = await connect(self._kubeconfig)
-            self._connected_at = time.monotonic()
-            return True
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One request, before it is addressed and signed."""
-
-    verb: str
-    method: str
-    path: str
-    query: Mapping[str, str | None]
-    timeout: aiohttp.ClientTimeout
-    data: bytes | None = None
-    content_type: str = "application/json"
-
 
 def _namespace(obj: Mapping[str, Any]) -> str | None:
     namespace: str | None = obj["metadata"].get("namespace")
@@ -485,17 +331,6 @@ def _namespace(obj: Mapping[str, Any]) -> str | None:
 
 def _write_query(dry_run: bool, field_manager: str | None) -> dict[str, str | None]:
     return {"dryRun": "All" if dry_run else None, "fieldManager": field_manager}
-
-
-def _decode(body: bytes) -> Object:
-    """Decode an answer that ought to be a JSON object."""
-    try:
-        decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreachable(f"what answers is not a Kubernetes API server: {error}") from error
-    if not isinstance(decoded, dict):
-        raise Unreachable("what answers is not a Kubernetes API server: not a JSON object")
-    return decoded
 
 
 def _event(decoded: Object) -> WatchEvent:

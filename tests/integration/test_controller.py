@@ -124,6 +124,20 @@ async def test_children_appear_and_the_status_follows(operator: Path, world: Wor
         )
 
 
+async def test_each_child_and_each_change_of_the_status_is_one_request(operator: Path, world: World) -> None:
+    async with controlling(operator, world.namespace) as (controller, client):
+        await eventually("the first passes", lambda: controller.queue.idle)
+        client.requests.clear()
+        await world.create(single())
+        await world.state("Creating")
+        await world.roll_out()
+        await world.state("Available")
+        await world.touch(controller)
+        asked = {verb: count for verb, count in client.requests.items() if verb not in ("list", "watch")}
+        # A Deployment, two Services, Creating, Available; the Event of that.
+        assert asked == {"patch": 5, "create": 1}
+
+
 async def counted(world: World, available: int) -> bool:
     found = (await world.sdep())["status"].get("deploymentStatus", {}).get("m-p-0-a", {})
     return bool(found.get("availableReplicas") == available)

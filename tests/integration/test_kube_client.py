@@ -137,6 +137,16 @@ async def test_apply_with_a_uid_changes_that_object_only(client: Client, namespa
         await client.apply(stranger, field_manager="one")
 
 
+async def test_apply_makes_a_new_object_or_none(client: Client, namespace: str) -> None:
+    made = await client.apply(service(namespace, 80), field_manager="one", new=True)
+    (entry,) = made["metadata"]["managedFields"]
+    assert (entry["manager"], entry["operation"]) == ("one", "Apply")
+    with pytest.raises(Conflict):
+        await client.apply(service(namespace, 90), field_manager="two", new=True)
+    stored = await client.get(SERVICES, "svc", namespace)
+    assert stored["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
 async def test_a_dry_run_stores_nothing(client: Client, namespace: str) -> None:
     assert (await client.create(secret(namespace), dry_run=True))["metadata"]["uid"]
     await client.apply(service(namespace, 80), field_manager="one", dry_run=True)
@@ -309,7 +319,7 @@ async def test_a_server_that_never_answers_is_unreachable(tmp_path: Path, proxy:
 async def test_credentials_that_the_server_refuses_are_read_again(
     proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seldon_core.kube.client._RECONNECT_INTERVAL", 0.0)
+    monkeypatch.setattr("seldon_core.kube.session._RECONNECT_INTERVAL", 0.0)
     token = tmp_path / "token"
     token.write_text("first\n")
     proxy.write_kubeconfig({"tokenFile": str(token)})

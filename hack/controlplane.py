@@ -78,6 +78,11 @@ class ControlPlane:
     ) -> None:
         self.stop()
 
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of etcd and of the API server."""
+        return [process.pid for process in self._processes]
+
     def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
         """Return a kubeconfig of a user with no rights but what RBAC gives to it and its groups.
 

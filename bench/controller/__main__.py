@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from bench.controller import world
+from bench.controller import floor, world
 from bench.controller.world import BenchmarkError, Usage
 from hack.console import Failure
 from seldon_core.kube.client import Client
@@ -24,21 +24,25 @@ class Run:
 
     Attributes:
         count: How many there were.
+        floor: Seconds in which a client that decides nothing writes the same objects.
         created: Seconds until the last of them was created.
         built: Seconds until all their children existed, from the first request that created one.
         available: Seconds from when all pods served until all were available.
         idle: What the controller had used before.
         done: What it had used when all were available.
+        servers: Seconds of CPU that API server and etcd have used meanwhile.
         steady: What it had used after a while in which nothing happened.
         seconds: How long that was.
     """
 
     count: int
+    floor: float
     created: float
     built: float
     available: float
     idle: Usage
     done: Usage
+    servers: float
     steady: Usage
     seconds: float
 
@@ -71,11 +75,14 @@ def main() -> int:
         parser.error("--counts takes numbers above 0, --seconds a number above 0")
     columns = (
         "sdeps",
+        "floor s",
         "created s",
         "built s",
+        ": floor",
         "available s",
         "calls each",
         "CPU ms each",
+        "servers ms",
         "RSS MB",
         "KB each",
         "writes",
@@ -96,10 +103,12 @@ def main() -> int:
 
 async def measure(count: int, seconds: float) -> Run:
     """Create so many SeldonDeployments before a new API server and a new controller."""
+    least = await floor.measure(count)
     with world.control_plane() as plane, world.controller(plane) as controller:
         async with Client(str(plane.kubeconfig)) as client, world.Watcher(client).running() as watcher:
             present = len(watcher)
             idle = controller.usage()
+            before = sum(map(world.cpu, plane.pids))
             begun = time.monotonic()
             await world.at_once([client.create(world.manifest(number)) for number in range(count)])
             created = time.monotonic() - begun
@@ -111,8 +120,9 @@ async def measure(count: int, seconds: float) -> Run:
             available = time.monotonic() - begun
             await asyncio.sleep(min(seconds, 5.0))  # for the last answers to arrive
             done = controller.usage()
+            servers = sum(map(world.cpu, plane.pids)) - before
             await asyncio.sleep(seconds)
-            return Run(count, created, built, available, idle, done, controller.usage(), seconds)
+            return Run(count, least, created, built, available, idle, done, servers, controller.usage(), seconds)
 
 
 def report(run: Run) -> str:
@@ -120,11 +130,14 @@ def report(run: Run) -> str:
     calls = sum(run.done.requests.values()) - sum(run.idle.requests.values())
     values = (
         f"{run.count}",
+        f"{run.floor:.2f}",
         f"{run.created:.2f}",
         f"{run.built:.2f}",
+        f"{run.built / run.floor:.2f}",
         f"{run.available:.2f}",
         f"{calls / run.count:.1f}",
         f"{(run.done.cpu - run.idle.cpu) / run.count * 1000:.1f}",
+        f"{run.servers / run.count * 1000:.1f}",
         f"{run.steady.resident / 1e6:.1f}",
         f"{(run.steady.resident - run.idle.resident) / run.count / 1000:.1f}",
         f"{run.steady.mutating - run.done.mutating}",

@@ -250,7 +250,8 @@ class Client(Session):
         path = resource_for(obj).path(_namespace(obj), obj["metadata"]["name"], subresource)
         if new:
             obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": _NO_VERSION}}
-        query = _write_query(dry_run, field_manager) | {"force": "true" if force else None}
+        # Unknown fields are an error of server-side apply anyhow; to warn of them, the body would be parsed once more.
+        query = _write_query(dry_run, field_manager) | {"force": "true" if force else None, "fieldValidation": "Ignore"}
         return await self._request("patch", "PATCH", path, query, body=obj, content_type=APPLY_PATCH)
 
     async def patch(

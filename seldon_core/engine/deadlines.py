@@ -1,6 +1,7 @@
 """Ends what takes too long, with one timer for everything in flight instead of one for each request."""
 
 import asyncio
+from time import perf_counter
 from typing import Protocol
 
 
@@ -8,7 +9,7 @@ class Expiring(Protocol):
     """Something that must be over by a point in time.
 
     Attributes:
-        expires_at: that time, on the loop's clock.
+        expires_at: that time, by `perf_counter`, which requests are timed by anyway.
     """
 
     expires_at: float
@@ -18,17 +19,12 @@ class Expiring(Protocol):
 
 
 class Deadlines:
-    """What is in flight, and a timer set to no later than the earliest of its deadlines.
+    """What is in flight, and a timer set to no later than the earliest of its deadlines."""
 
-    Attributes:
-        now: the loop's clock.
-    """
-
-    __slots__ = ("_at", "_in_flight", "_loop", "_timer", "now")
+    __slots__ = ("_at", "_in_flight", "_loop", "_timer")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
         self._in_flight: set[Expiring] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._at = float("inf")
@@ -52,13 +48,13 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
         self._at = at
-        self._timer = self._loop.call_at(at, self._fire)
+        self._timer = self._loop.call_later(max(0.0, at - perf_counter()), self._fire)
 
     def _fire(self) -> None:
         self._timer = None
         self._at = float("inf")
-        # The clock of the loop stands still while it works, and its timers are exact to a millisecond only.
-        now = self._loop.time() + 0.001
+        # The loop's timers are exact to a millisecond only.
+        now = perf_counter() + 0.001
         for item in [item for item in self._in_flight if item.expires_at <= now]:
             self._in_flight.discard(item)
             item.expire()

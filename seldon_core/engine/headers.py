@@ -64,23 +64,24 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
             offered to compress them.
     """
     of_body = []
-    lines = []
-    puid = b""
+    forwarded = []
+    described = puid = b""
     limit = None
     for header in headers:
         name = header[0]
         if name not in NOT_FORWARDED:
             if not (decodable and name == b"accept-encoding"):
-                lines.append(b"%b: %b\r\n" % header)
+                forwarded.append(b"%b: %b\r\n" % header)
         elif name in OF_BODY:
             of_body.append(header)
+            described += b"%b: %b\r\n" % header
         elif name == PUID:
             puid = header[1]
         elif name == EXPECTED_TIMEOUT:
             limit = _seconds(header[1])
         elif name == b"connection" and header[1].lower() not in (b"keep-alive", b"close"):
             return split_request(_without(headers, header[1].lower()), decodable=decodable)
-    return Split(of_body, header_lines(of_body), b"".join(lines), puid, limit)
+    return Split(of_body, described, b"".join(forwarded), puid, limit)
 
 
 def header_lines(headers: Iterable[Header]) -> bytes:

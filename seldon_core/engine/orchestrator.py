@@ -82,7 +82,7 @@ class Orchestrator:
                 larger graphs are asked under their own names.
         """
         if self.relayed is not None:
-            Relay(self, self.endpoints[self.relayed], request, reply, self._predictions).start(request, target)
+            Relay(self, request, reply, self._predictions).start(request, self.endpoints[self.relayed], target)
             return
         Run(self, request, reply, self._predictions).start(
             lambda run: predict(self.root, run.message, run.routing, self.dialect)

@@ -1,17 +1,12 @@
 """A request to a graph of one component: body and answer go through as they come, and nothing looks into them."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from seldon_core.engine.components import Endpoint
 from seldon_core.engine.headers import FAILED_NODE, PUID, relayed
-from seldon_core.engine.metrics import ByCode
 from seldon_core.engine.served import NO_SNIFFING, Served, status_of, stop_call
 from seldon_core.transport.http_client import Exchange, ExchangeError, OverloadError, Response
-from seldon_core.transport.http_server import Block, Reply, Request
-
-if TYPE_CHECKING:
-    from seldon_core.engine.orchestrator import Orchestrator
+from seldon_core.transport.http_server import Block, Request
 
 
 class Relay(Served):
@@ -19,23 +14,19 @@ class Relay(Served):
 
     __slots__ = ("_called_at", "_endpoint", "_exchange", "_status")
 
-    def __init__(
-        self, orchestrator: "Orchestrator", endpoint: Endpoint, request: Request, reply: Reply, counter: ByCode
-    ) -> None:
-        super().__init__(orchestrator, request, reply, counter)
-        self._endpoint = endpoint
-        self._exchange: Exchange | None = None
-        self._called_at = self._started_at
-        self._status = 0  # of the answer that has begun
-
-    def start(self, request: Request, target: bytes | None) -> None:
+    def start(self, request: Request, endpoint: Endpoint, target: bytes | None) -> None:
         """Ask the component.
 
         Args:
             request: what to ask.
+            endpoint: where to ask it.
             target: the path to ask in place of its own.
         """
-        endpoint, split, upload = self._endpoint, self.split, request.upload
+        self._endpoint = endpoint
+        self._exchange: Exchange | None = None
+        self._called_at = self._started_at
+        self._status = 0  # of the answer that has begun
+        split, upload = self.split, request.upload
         forwarded = split.forwarded if split.limit is None else self.forwarded()
         try:
             if upload is None:

@@ -49,11 +49,11 @@ class Router:
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Hand the request to its handler, or answer that there is none."""
-        route, face = self._find(request.path)
+        route, face = self._routes.get(request.path) or self._find(request.path)
         if route is None:
             reply.send(404, JSON, self._render_body(404, f"there is nothing at {request.path}"))
             return
-        handler = _handler(route, request.method)
+        handler = route.get(request.method) or _handler(route, request.method)
         if handler is None and (face is None or request.method != "OPTIONS"):
             methods = [method for method in route if method]
             allowed = ", ".join(methods if face is None else [*methods, "OPTIONS"])

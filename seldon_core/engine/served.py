@@ -26,7 +26,7 @@ class Served(abc.ABC):
         split: its headers.
         puid: id of the prediction.
         over: whether it has been answered.
-        expires_at: when it has taken too long, on the loop's clock.
+        expires_at: when it has taken too long, by `perf_counter`.
     """
 
     __slots__ = (
@@ -60,7 +60,7 @@ class Served(abc.ABC):
         self.over = False
         self._timeout = orchestrator.timeout if split.limit is None else split.limit
         deadlines = orchestrator.deadlines
-        self.expires_at = deadlines.now() + self._timeout
+        self.expires_at = self._started_at + self._timeout
         deadlines.add(self)
         reply.disconnected = self.caller_gone
 
@@ -68,7 +68,7 @@ class Served(abc.ABC):
         """The lines of headers that every component is sent."""
         if self.split.limit is None:
             return self.split.forwarded
-        left = max(1, round((self.expires_at - self.orchestrator.deadlines.now()) * 1000))
+        left = max(1, round((self.expires_at - perf_counter()) * 1000))
         return b"%b%b: %d\r\n" % (self.split.forwarded, EXPECTED_TIMEOUT, left)
 
     # What ends it before its time.
@@ -96,6 +96,7 @@ class Served(abc.ABC):
 
     def caller_gone(self) -> None:
         """Nobody waits for the answer any more."""
+        self._cancel_calls(CALLER_GONE)
         self._settle(CALLER_GONE, perf_counter())
 
     # The end.
@@ -104,6 +105,7 @@ class Served(abc.ABC):
         """Answer, unless that has been done."""
         if self.over:
             return
+        self._cancel_calls(CALLER_GONE)
         self._settle(status, now)
         if self._reply.begun:
             self._reply.cut_off()
@@ -113,7 +115,6 @@ class Served(abc.ABC):
     def _settle(self, status: int, now: float) -> None:
         """Count the request and let go of everything that it holds."""
         self.over = True
-        self._cancel_calls(CALLER_GONE)
         orchestrator = self.orchestrator
         self._counter.observe(status, now - self._started_at)
         orchestrator.deadlines.remove(self)

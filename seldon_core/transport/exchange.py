@@ -173,6 +173,7 @@ class Exchange:
         receiver: Receiver,
         repeatable: bool,
         stream: StreamReceiver | None = None,
+        pool: Canceller | None = None,
     ) -> None:
         self.head = head
         self.body = body
@@ -180,7 +181,7 @@ class Exchange:
         self.repeatable = repeatable
         self.stream = stream
         self.upload: Upload | None = None
-        self.pool: Canceller | None = None
+        self.pool = pool
         self.tried: tuple[object, ...] = ()
         self.connection: Connection | None = None
         self.opening: asyncio.Task[None] | None = None

@@ -25,7 +25,8 @@ T = TypeVar("T")
 # Subsets of what https://www.rfc-editor.org/rfc/rfc9112 allows, in printable ASCII.
 _REQUEST_LINE = re.compile(rb"""(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[!"$-~]*) HTTP/1\.1""")
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [ -~]*")
-_HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([!-~](?:[\t -~]*[!-~])?)[ \t]*")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_IN_VALUES = bytes([*b"\t", *range(0x20, 0x7F)])
 # They decide how a message or a connection is read; only some values of two of them are plain.
 _DELICATE = frozenset(
     {
@@ -137,6 +138,7 @@ class Heads(abc.ABC, Generic[T]):
     def __init__(self, limits: Limits) -> None:
         self.known: dict[bytes, T] = {}
         self._lines: dict[bytes, Header] = {}
+        self._names: dict[bytes, bytes] = {}
         self._learned = False  # whether the head that is read has a line that was not known
         self._max_headers = limits.headers
         self._max_bytes = min(limits.head_bytes, MAX_HEAD_BYTES)
@@ -170,14 +172,18 @@ class Heads(abc.ABC, Generic[T]):
         return found
 
     def _learn(self, line: bytes) -> Header:
-        parts = _HEADER_LINE.fullmatch(line)
-        if parts is None:
-            raise _NotPlainError
-        name, value = parts[1].lower(), parts[2]
-        if name in _DELICATE and not self._is_plain(name, value):
+        name, _, value = line.partition(b":")
+        value = value.strip(b" \t")
+        lower = self._names.get(name)
+        if lower is None:
+            if not _NAME.fullmatch(name):
+                raise _NotPlainError
+            lower = name.lower()
+            _keep(self._names, name, lower, MAX_LINES)
+        if not value or value.translate(None, _IN_VALUES) or (lower in _DELICATE and not self._is_plain(lower, value)):
             raise _NotPlainError
         self._learned = True
-        header = name, value
+        header = lower, value
         _keep(self._lines, line, header, MAX_LINES)
         return header
 

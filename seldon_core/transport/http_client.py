@@ -134,8 +134,7 @@ class Pool:
         if self.in_flight >= self._max_in_flight:
             raise self._overload()
         self.in_flight += 1
-        exchange = Exchange(head, body, receiver, repeatable, stream)
-        exchange.pool = self
+        exchange = Exchange(head, body, receiver, repeatable, stream, self)
         self._start(exchange)
         return exchange
 
@@ -163,8 +162,7 @@ class Pool:
         if self.in_flight >= self._max_in_flight:
             raise self._overload()
         self.in_flight += 1
-        exchange = Exchange(head, b"", receiver, repeatable, receiver)
-        exchange.pool = self
+        exchange = Exchange(head, b"", receiver, repeatable, receiver, self)
         exchange.upload = Upload(exchange, sender, chunked=chunked)
         self._start(exchange)
         return exchange

@@ -4,7 +4,6 @@ import abc
 import asyncio
 import socket
 import struct
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seldon_core.transport.messages import BODYLESS, STATUS_LINES, Reply, Request
@@ -81,13 +80,13 @@ class Answers(asyncio.Protocol, abc.ABC):
         start = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
         length = len(body)
         if status in BODYLESS:
-            self._put((start, lines, b"\r\n"))
+            self._put(b"%b%b\r\n" % (start, lines))
         elif request.method == "HEAD":
-            self._put((b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length),))
+            self._put(b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length))
         elif length > JOIN_UP_TO:
-            self._put((b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length), body))
+            self._put(b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length), body)
         else:
-            self._put((b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, length, body),))
+            self._put(b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, length, body))
         if self.write_paused and not self._held:
             self._held = length
             self._server.budget.used += length  # it is in memory whether or not there is room for it
@@ -110,7 +109,7 @@ class Answers(asyncio.Protocol, abc.ABC):
         elif length is not None and not silent:
             head += b"content-length: %d\r\n" % length
         self._outflow = Outflow(keep_alive, chunked, length, silent or request.method == "HEAD")
-        self._put((head + b"\r\n",))
+        self._put(head + b"\r\n")
 
     def piece(self, data: bytes) -> None:
         """Write a piece of the body of the answer that was begun."""
@@ -123,9 +122,9 @@ class Answers(asyncio.Protocol, abc.ABC):
                 raise ValueError(f"the body is {len(data) - outflow.left} bytes longer than was announced")
             outflow.left -= len(data)
         if outflow.chunked:
-            self._put((b"%x\r\n" % len(data), data, b"\r\n"))
+            self._put(b"%x\r\n" % len(data), data, b"\r\n")
         else:
-            self._put((data,))
+            self._put(data)
 
     def end(self) -> None:
         """The answer that was begun is complete."""
@@ -136,7 +135,7 @@ class Answers(asyncio.Protocol, abc.ABC):
             self.cut_off()
             return
         if outflow.chunked and not outflow.silent:
-            self._put((b"0\r\n\r\n",))
+            self._put(b"0\r\n\r\n")
         self._outflow = None
         self._answered(request, outflow.keep_alive)
 
@@ -164,12 +163,12 @@ class Answers(asyncio.Protocol, abc.ABC):
             return b"connection: keep-alive\r\nkeep-alive: timeout=%d\r\n" % self._server.limits.idle_seconds
         return b"connection: keep-alive\r\n" if request.http10 else b""
 
-    def _put(self, parts: Sequence[bytes]) -> None:
+    def _put(self, first: bytes, *rest: bytes) -> None:
         try:
-            if len(parts) == 1:
-                self._transport.write(parts[0])
+            if rest:
+                self._transport.writelines((first, *rest))
             else:
-                self._transport.writelines(parts)
+                self._transport.write(first)
         except RuntimeError:
             pass  # the connection has broken in this turn of the loop, which is about to say so
 

@@ -329,7 +329,7 @@ class ServerConnection(Answers):
     def _send_continue(self, request: Request) -> None:
         expect = request.header(b"expect")
         if expect is not None and expect.lower() == b"100-continue" and not request.http10:
-            self._put((CONTINUE,))
+            self._put(CONTINUE)
 
     def _reserve(self, request: Request, size: int) -> None:
         more = size - request.reserved
@@ -469,7 +469,7 @@ class ServerConnection(Answers):
         if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
             lines.append(b"retry-after: 1\r\n")
         lines.append(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body))
-        self._put((*lines, body))
+        self._put(*lines, body)
         if self._request is not None:
             self._server.budget.give_back(self._request.reserved)
         self._linger()

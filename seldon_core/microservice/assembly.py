@@ -4,11 +4,12 @@ import logging
 from typing import Any
 
 from seldon_core.microservice.application import Application
+from seldon_core.microservice.checks import Check, check_of
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.custom_metrics import CustomMetrics
 from seldon_core.microservice.data_plane import DataPlane
 from seldon_core.microservice.error_handler import find_error_handler
-from seldon_core.microservice.errors import user_traceback
+from seldon_core.microservice.errors import UsageError, user_traceback
 from seldon_core.microservice.flows import Answer
 from seldon_core.microservice.joining import Batcher
 from seldon_core.microservice.loading import RunCoroutine, call_now
@@ -52,7 +53,7 @@ class Assembly:
         """What `Application.serve` takes, for an object that has been loaded.
 
         Raises:
-            UsageError: it has an error handler that cannot be used.
+            UsageError: it has an error handler that cannot be used, or its requests are to be checked and cannot be.
         """
         settings = self._settings
         handler = find_error_handler(user_object)
@@ -66,10 +67,21 @@ class Assembly:
             metrics_in_response=settings.metrics_in_response,
             service_type=settings.service_type,
             batching=bool(settings.batch_size),
+            check=_check(component, described) if settings.check_requests else None,
         )
         names = (settings.identity.unit, (described or {}).get("name", ""), component.name)
         known = tuple(dict.fromkeys(name for name in names if name))
         return serve_model(plane, answer, described, known, settings.passthrough), handler
+
+
+def _check(component: Component, described: dict[str, Any] | None) -> Check:
+    check = check_of((described or {}).get("inputs", []))
+    if check is None:
+        raise UsageError([
+            f"--check-requests: {component.name}: the metadata has no inputs to compare requests with; "
+            "have init_metadata() describe them, or leave the option out"
+        ])  # fmt: skip
+    return check
 
 
 def _metadata(

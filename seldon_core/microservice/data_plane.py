@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from seldon_core.microservice.batching import batch_key
+from seldon_core.microservice.checks import Check
 from seldon_core.microservice.codec import JSON_HEADERS, Codec, Incoming, Outcome
 from seldon_core.microservice.component import SERVED, Call, Component, Method
 from seldon_core.microservice.contract import SeldonResponse
@@ -40,6 +41,8 @@ __all__ = ["DataPlane"]
 
 _ABSENT = object()
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
+# What gets the inputs that metadata describes.
+_CHECKED = (PREDICT, TRANSFORM_INPUT, TRANSFORM_OUTPUT, ROUTE)
 # What "infer" means to a component that could do several of these.
 _INFERS = {"TRANSFORMER": TRANSFORM_INPUT, "OUTPUT_TRANSFORMER": TRANSFORM_OUTPUT}
 
@@ -54,6 +57,7 @@ class DataPlane:
         metrics_in_response: whether callers see custom metrics in `meta.metrics`.
         service_type: what a node is asked for by a protocol that does not say so itself.
         batching: whether predictions may be joined.
+        check: of what the class gets to see of a request, None for none.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class DataPlane:
         metrics_in_response: bool = True,
         service_type: str = "MODEL",
         batching: bool = False,
+        check: Check | None = None,
     ) -> None:
         self._component = component
         self._unit = identity.unit or "0"
@@ -77,6 +82,7 @@ class DataPlane:
         self._whole_methods = {name for name in SERVED if f"{name}_raw" in methods or f"{name}_rest" in methods}
         self._is_asked = not methods.keys().isdisjoint(("tags", "metrics", "class_names", "feature_names"))
         self._batching = batching
+        self._check = check
 
     def predict(self, message: Any, codec: Codec = SELDON) -> Flow:
         """Answer a prediction."""
@@ -109,7 +115,7 @@ class DataPlane:
         answer = yield from self._whole(ROUTE, message, codec)
         if answer is not None:
             return answer
-        incoming = codec.parse(message)
+        incoming = self._parse(message, codec)
         call = self._method(ROUTE).with_arguments(incoming.payload, incoming.names, optional=incoming.meta)
         response = _response_of((yield from _required(call, ROUTE)))
         try:
@@ -167,7 +173,7 @@ class DataPlane:
             answer = yield from self._whole(operation, message, codec)
             if answer is not None:
                 return answer
-        incoming = codec.parse(message)
+        incoming = self._parse(message, codec)
         result = absent = operation.without(incoming.payload) if operation.without else None
         if method := self._component.get(operation.method):
             call = method.with_arguments(incoming.payload, incoming.names, optional=incoming.meta)
@@ -180,6 +186,12 @@ class DataPlane:
         if isinstance(result, _GENERATORS):
             return Answer(200, b"", operation.label, stream=self._stream(operation, codec, incoming, result))
         return (yield from self._answer(operation, codec, incoming, result))
+
+    def _parse(self, message: Any, codec: Codec) -> Incoming:
+        incoming = codec.parse(message)
+        if self._check is not None:
+            self._check(incoming)
+        return incoming
 
     def _whole(
         self,
@@ -198,6 +210,8 @@ class DataPlane:
         for ending in ("_rest", "_raw") if codec.native else ("_raw",):
             name = operation.method + ending
             if method := get(name):
+                if self._check is not None and operation in _CHECKED:
+                    self._check(codec.parse(message))
                 whole = arguments[ending]() if arguments else codec.whole(message)
                 result = yield from _optional(method.with_arguments(whole), _ABSENT)
                 if isinstance(result, _GENERATORS):

@@ -58,6 +58,7 @@ class Settings:
         batch_size: rows up to which predictions are made together; 0: each is made alone.
         batch_delay: seconds that one waits for others at most.
         passthrough: whether predictions get the undecoded body.
+        check_requests: whether requests are compared with the metadata.
         access_log: whether requests are logged.
         log_scrapes: whether requests for metrics are, too.
         pid_file: gets the number of this process, None for none.
@@ -85,6 +86,7 @@ class Settings:
     batch_size: int = 0
     batch_delay: float = 0.005
     passthrough: bool = False
+    check_requests: bool = False
     access_log: bool = False
     log_scrapes: bool = False
     pid_file: str | None = None
@@ -130,6 +132,7 @@ class Settings:
             batch_size=source.number("--max-batch-size", "SELDON_MAX_BATCH_SIZE", 0),
             batch_delay=source.number("--max-batch-delay", "SELDON_MAX_BATCH_DELAY", 5, high=60_000) * _MILLISECOND,
             passthrough=source.flag(None, "PAYLOAD_PASSTHROUGH"),
+            check_requests=source.flag("--check-requests", "SELDON_CHECK_REQUESTS"),
             access_log=source.flag("--access-log", "GUNICORN_ACCESS_LOG"),
             log_scrapes=not source.flag(None, "FILTER_METRICS_ACCESS_LOGS", "false" if source.debug() else "true"),
             pid_file=given.pidfile,
@@ -194,6 +197,7 @@ _NUMBERS = {
 }
 _FLAGS = {
     "--single-threaded": "one thread, whatever --threads says (FLASK_SINGLE_THREADED)",
+    "--check-requests": "refuse requests that are not what init_metadata() describes (SELDON_CHECK_REQUESTS)",
     "--debug": "log everything (SELDON_DEBUG)",
     "--access-log": "log each request (GUNICORN_ACCESS_LOG)",
     "--tracing": "accepted, without effect (TRACING)",

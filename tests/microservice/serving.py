@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from seldon_core.microservice.application import Application, render_error
+from seldon_core.microservice.checks import check_of
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.custom_metrics import CustomMetrics
 from seldon_core.microservice.data_plane import DataPlane
@@ -98,6 +99,7 @@ async def served(
     batch: tuple[int, float] | None = None,
     threads: int = 1,
     rest_timeout: float = 0.0,
+    check_requests: bool = False,
 ) -> AsyncIterator[Served]:
     """Serve an object over real sockets, or nothing yet for None, as while a model loads."""
     registry = Registry()
@@ -109,9 +111,12 @@ async def served(
     application = Application(worker, requests, metrics.count, batcher, timeout=rest_timeout)
     if user_object is not None:
         component = Component(user_object)
-        plane = DataPlane(component, identity, metrics, service_type=service_type, batching=batch is not None)
         declared = component.get("init_metadata")
         described = describe(declared.with_arguments()() if declared else {"name": "test"}, "", "")
+        check = check_of(described["inputs"]) if check_requests else None
+        plane = DataPlane(
+            component, identity, metrics, service_type=service_type, batching=batch is not None, check=check
+        )
         names = tuple(dict.fromkeys(name for name in (unit, described["name"], component.name) if name))
         model = serve_model(plane, Answer(200, dumps(described)), described, names, passthrough)
         application.serve(model, find_error_handler(user_object))

@@ -60,6 +60,8 @@ SERVED: list[tuple[list[str] | Environment, str, Any]] = [
     ({"SELDON_MAX_BATCH_SIZE": "8"}, "batch_size", 8),
     (["--max-batch-delay", "20"], "batch_delay", 0.02),
     ({"SELDON_MAX_BATCH_DELAY": "20"}, "batch_delay", 0.02),
+    (["--check-requests"], "check_requests", True),
+    ({"SELDON_CHECK_REQUESTS": "true"}, "check_requests", True),
     ({"SELDON_CONSTRUCT_IN_WORKER": "true"}, "construct_in_worker", True),
     ({"PREDICTIVE_UNIT_METRICS_ENDPOINT": "/prometheus"}, "metrics_path", "/prometheus"),
     ({"PAYLOAD_PASSTHROUGH": "true"}, "passthrough", True),

@@ -1,90 +1,15 @@
 """The controller against a real API server, with no more rights than the chart gives it."""
 
-import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from controller import applying
-from hack.controlplane import ControlPlane
-from seldon_core.api.constants import LABEL_CONTROLLER_ID
-from seldon_core.api.validate import validate
-from seldon_core.kube.client import MERGE_PATCH, Client
+from seldon_core.kube.client import MERGE_PATCH
 from seldon_core.kube.resources import DEPLOYMENTS, PODS, SELDONDEPLOYMENTS, SERVICES
-from tests.integration.faults import Fault, FaultProxy, is_watch, status_body
-from tests.integration.world import CONFIG, World, condition, controlling, eventually, passes, writes
+from tests.integration.world import World, controlling, eventually, has_replicas, is_going, pair, passes, writes
 from tests.plan.build import component, container, node, predictor, sdep, single
 
 pytestmark = pytest.mark.xdist_group("crd")
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/seldondeployments.machinelearning.seldon.io"
-USER = "system:serviceaccount:seldon-system:seldon-manager"
-RULES: list[tuple[str, str, list[str]]] = [
-    ("machinelearning.seldon.io", "seldondeployments", ["list", "watch"]),
-    ("machinelearning.seldon.io", "seldondeployments/status", ["patch"]),
-    ("machinelearning.seldon.io", "seldondeployments/finalizers", ["update"]),
-    ("apps", "deployments", ["get", "list", "watch", "create", "patch", "delete"]),
-    ("", "services", ["get", "list", "watch", "create", "patch", "delete"]),
-    ("autoscaling", "horizontalpodautoscalers", ["get", "list", "watch", "create", "patch", "delete"]),
-    ("policy", "poddisruptionbudgets", ["get", "list", "watch", "create", "patch", "delete"]),
-    ("", "pods", ["list"]),
-    ("", "events", ["create"]),
-    ("", "namespaces", ["list", "watch"]),
-]
-
-
-@pytest.fixture(scope="module")
-def crd(control_plane: ControlPlane) -> Iterator[None]:
-    """The CRD, in place for the tests of this module."""
-    body = yaml.safe_load((ROOT / "crds" / "seldondeployments.machinelearning.seldon.io.yaml").read_text())
-    call = control_plane.access.call
-    deadline = time.monotonic() + 60
-    while True:
-        # A CRD that another module just deleted is still going.
-        code, found = call("GET", CRD)
-        listed = found["status"].get("conditions") or () if code == 200 else ()
-        conditions = {entry["type"]: entry["status"] for entry in listed}
-        if conditions.get("Established") == "True" and conditions.get("Terminating", "False") == "False":
-            break
-        call("PATCH", f"{CRD}?fieldManager=tests&force=true", body)
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    yield
-    call("DELETE", CRD)
-
-
-@pytest.fixture(scope="module")
-def operator(control_plane: ControlPlane, crd: None) -> Path:
-    """The kubeconfig of a user with the rights that the chart gives the controller."""
-    call = control_plane.access.call
-    base = "/apis/rbac.authorization.k8s.io/v1"
-    rules = [{"apiGroups": [group], "resources": [name], "verbs": verbs} for group, name, verbs in RULES]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "controller"}}
-    call("PATCH", f"{base}/clusterroles/controller?fieldManager=tests&force=true", {**role, "rules": rules})
-    binding = {
-        **role,
-        "kind": "ClusterRoleBinding",
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "controller"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
-    }
-    call("PATCH", f"{base}/clusterrolebindings/controller?fieldManager=tests&force=true", binding)
-    return control_plane.kubeconfig_for(USER)
-
-
-@pytest.fixture
-async def world(kubeconfig: Path, namespace: str, crd: None) -> AsyncIterator[World]:
-    async with Client(str(kubeconfig)) as client:
-        yield World(client, namespace)
-
-
-def pair(**fields: Any) -> dict[str, Any]:
-    """A chain of two nodes in two pods."""
-    graph = node("a", node("b"), kind="TRANSFORMER")
-    return sdep(predictor("p", graph, component(container("a")), component(container("b"))), **fields)
 
 
 async def test_children_appear_and_the_status_follows(operator: Path, world: World) -> None:
@@ -306,10 +231,6 @@ async def test_scale(operator: Path, world: World) -> None:
         assert (await world.state("Available"))["status"]["replicas"] == 0
 
 
-async def has_replicas(world: World, wanted: int) -> bool:
-    return bool((await world.deployment() or {})["spec"]["replicas"] == wanted)
-
-
 async def test_replicas_that_nobody_states_any_more_are_kept(operator: Path, world: World) -> None:
     async with controlling(operator, world.namespace) as (controller, _):
         obj = single()
@@ -381,104 +302,6 @@ async def test_a_renamed_container_is_replaced_make_before_break(operator: Path,
         assert set(made["status"]["deploymentStatus"]) == {"m-p-0-b"}
 
 
-async def is_going(world: World, name: str) -> bool:
-    return "deletionTimestamp" in (await world.deployment(name) or {"metadata": {}})["metadata"]
-
-
-async def test_a_strangers_object_is_a_condition_and_never_overwritten(
-    operator: Path, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(applying, "_STRANGER_RECHECK", 0.1)
-    spec = {"ports": [{"port": 1}], "selector": {"mine": "yes"}}
-    labels = {"app.kubernetes.io/managed-by": "seldon-core"}
-    metadata = {"name": "m-p", "namespace": world.namespace, "labels": labels}
-    theirs = await world.client.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
-    async with controlling(operator, world.namespace) as (controller, client):
-        await world.create(single())
-        made = await world.state("Failed")
-        found = condition(made, "ServicesReady")
-        assert (found["status"], found["reason"]) == ("False", "NameTaken")
-        assert found["message"] == made["status"]["description"]
-        assert found["message"].startswith('Service "m-p" exists and was not made for this SeldonDeployment')
-        assert "rename" in found["message"]
-        await world.roll_out()
-        await world.touch(controller)
-        sent = writes(client)
-        await world.touch(controller)
-        assert writes(client) == sent
-        assert (await world.service() or {})["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
-
-        await world.delete(SERVICES, "m-p")
-        await world.state("Available")
-        assert (await world.service() or {})["spec"]["selector"] == {"seldon-app": "m-p"}
-
-
-async def test_two_that_want_the_same_name_do_not_fight(operator: Path, world: World) -> None:
-    first = sdep(predictor("b-c", node("a"), component(container("a"))), name="a")
-    second = sdep(predictor("c", node("a"), component(container("a"))), name="a-b")
-    async with controlling(operator, world.namespace) as (controller, client):
-        await world.create(first)
-        await world.roll_out("a-b-c-0-a")
-        await world.state("Available", "a")
-        await world.create(second)
-        made = await world.state("Failed", "a-b")
-        assert 'belongs to SeldonDeployment "a"' in made["status"]["description"]
-        await world.touch(controller, "a")
-        sent, before = writes(client), await world.versions()
-        await world.touch(controller, "a-b")
-        await world.touch(controller, "a-b")
-        after = await world.versions()
-        assert writes(client) == sent
-        assert [key for key in before if before[key] != after.get(key)] == ["SeldonDeployment/a-b"]
-
-
-async def test_an_invalid_one_fails_with_the_findings_and_no_storm(operator: Path, world: World) -> None:
-    obj = single()
-    obj["spec"]["predictors"][0]["graph"]["name"] = "wrong"
-    expected = "\n".join(str(finding) for finding in validate(obj) if finding.severity == "error")
-    async with controlling(operator, world.namespace) as (controller, client):
-        await world.create(obj)
-        made = await world.state("Failed")
-        assert made["status"]["description"] == condition(made, "Ready")["message"] == expected
-        assert condition(made, "Ready")["reason"] == "InvalidSpec"
-        sent = writes(client)
-        await world.touch(controller)
-        assert writes(client) == sent
-        assert await world.names(DEPLOYMENTS) == []
-        await world.edit("/predictors/0/graph/name", "a")
-        await world.roll_out()
-        made = await world.state("Available")
-        assert made["status"]["description"] == ""
-
-
-async def test_an_invalid_edit_leaves_what_serves_alone(operator: Path, world: World) -> None:
-    async with controlling(operator, world.namespace):
-        await world.create(single())
-        await world.roll_out()
-        await world.state("Available")
-        await world.edit("/predictors/0/graph/name", "wrong")
-        made = await world.state("Failed")
-        assert set(made["status"]["serviceStatus"]) == {"m-p", "m-p-a"}
-        assert not await is_going(world, "m-p-0-a")
-
-
-async def test_what_the_api_server_refuses_is_said_in_its_words(operator: Path, world: World) -> None:
-    resources = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
-    obj = sdep(predictor("p", node("a"), component(container("a", resources=resources))))
-    async with controlling(operator, world.namespace):
-        await world.create(obj)
-        made = await world.state("Failed")
-        assert "must be less than or equal to cpu limit" in made["status"]["description"]
-        assert condition(made, "DeploymentsReady")["reason"] == "Invalid"
-        assert condition(made, "ServicesReady")["status"] == "True"
-        events = await eventually("an event", world.events)
-        assert [(e["type"], e["reason"]) for e in events] == [("Warning", "Failed")]
-        assert await world.names(SERVICES) == ["m-p", "m-p-a"]
-        await world.edit("/predictors/0/componentSpecs/0/spec/containers/0/resources/limits/cpu", "2")
-        await world.roll_out()
-        await world.state("Available")
-
-
 @pytest.mark.parametrize("children", [("Deployment",), ("Service",), ("Deployment", "Service")], ids="+".join)
 async def test_from_a_partial_world_it_comes_to_the_same_end(
     operator: Path, world: World, children: tuple[str, ...]
@@ -548,63 +371,6 @@ async def test_one_that_is_being_deleted_is_left_to_the_garbage_collector(operat
         assert await world.deployment() is None
 
 
-@pytest.mark.parametrize(
-    ("operator_id", "sdep_id", "namespace_id", "cluster_wide", "ours"),
-    [
-        ("", None, None, False, True),
-        ("", "blue", None, False, False),
-        ("blue", "blue", None, False, True),
-        ("blue", None, None, False, False),
-        ("blue", "green", None, False, False),
-        ("blue", "blue", "x", False, True),
-        ("blue", "blue", None, True, True),
-        ("blue", "blue", "x", True, False),
-        ("blue", None, None, True, False),
-    ],
-)
-async def test_which_operator_is_responsible(
-    operator: Path,
-    world: World,
-    operator_id: str,
-    sdep_id: str | None,
-    namespace_id: str | None,
-    cluster_wide: bool,
-    ours: bool,
-) -> None:
-    unique = {"blue": f"blue-{world.namespace}", "green": "green"}  # others watch the whole cluster as well
-    obj = single()
-    if sdep_id:
-        obj["metadata"]["labels"] = {"seldon.io/controller-id": unique[sdep_id]}
-    if namespace_id:
-        await world.label_namespace(LABEL_CONTROLLER_ID, namespace_id)
-    config = type(CONFIG)(engine_image="e", controller_id=unique.get(operator_id, ""))
-    async with controlling(operator, None if cluster_wide else world.namespace, config) as (controller, _):
-        await world.create(obj)
-        await world.touch(controller)
-        assert bool(await world.names(DEPLOYMENTS)) == ours
-        assert ("status" in await world.sdep()) == ours
-
-
-async def test_a_namespace_that_gets_an_operator_of_its_own_is_left_to_it(operator: Path, world: World) -> None:
-    unique = f"id-{world.namespace}"
-    obj = single()
-    obj["metadata"]["labels"] = {"seldon.io/controller-id": unique}
-    config = type(CONFIG)(engine_image="e", controller_id=unique)
-    await world.label_namespace(LABEL_CONTROLLER_ID, "other")
-    async with controlling(operator, None, config) as (controller, client):
-        await world.create(obj)
-        await world.touch(controller)
-        assert await world.names(DEPLOYMENTS) == []
-        await world.label_namespace(LABEL_CONTROLLER_ID, None)
-        await world.roll_out()
-        await world.state("Available")
-        await world.label_namespace(LABEL_CONTROLLER_ID, "other")
-        sent = writes(client)
-        await world.delete(DEPLOYMENTS, "m-p-0-a")
-        await world.touch(controller)
-        assert writes(client) == sent
-
-
 async def test_hashed_names_of_a_long_one(operator: Path, world: World) -> None:
     name = "seldon-model-1234567890-1234567890-1234567890-1234567890-1234567890"
     obj = sdep(predictor("p1", node("classifier"), component(container("classifier"))), name=name)
@@ -620,101 +386,3 @@ async def test_hashed_names_of_a_long_one(operator: Path, world: World) -> None:
         assert service is not None
         labels = service["metadata"]["labels"]
         assert labels["seldon-deployment-id"] == "seldon-83a2ff7bfcb4fd45246a1b2c4ef40961"
-
-
-# Faults
-
-
-@pytest.fixture
-async def proxy(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy(control_plane, tmp_path) as proxy:
-        yield proxy
-
-
-def shaky(proxy: FaultProxy) -> Client:
-    return Client(str(proxy.kubeconfig), request_timeout=5, watch_timeout=5, watch_grace=0.5)
-
-
-@pytest.mark.parametrize(
-    ("code", "reason", "path"),
-    [
-        (500, "InternalError", "/deployments/"),
-        (503, "ServiceUnavailable", "/services/"),
-        (409, "Conflict", "/deployments/"),
-        (409, "Conflict", "/status"),
-        (429, "TooManyRequests", "/services/"),
-    ],
-)
-async def test_a_failed_write_is_repeated_and_nobody_is_told_of_a_failure(
-    proxy: FaultProxy, world: World, code: int, reason: str, path: str
-) -> None:
-    body = status_body(code, reason)
-    proxy.faults.append(Fault(code, body, times=2, matches=lambda r: r.method == "PATCH" and path in r.path_qs))
-    async with controlling(proxy.kubeconfig, world.namespace, client=shaky(proxy)):
-        await world.create(single())
-        await world.roll_out()
-        await world.state("Available")
-    assert not proxy.faults
-    events = await world.events()
-    assert [event["reason"] for event in events] == ["Available"]
-
-
-async def test_a_missing_right_is_said_and_heals_when_it_is_granted(proxy: FaultProxy, world: World) -> None:
-    body = status_body(403, "Forbidden", "exceeded quota: no more Services")
-    refusal = Fault(403, body, times=10**6, matches=lambda r: r.method == "PATCH" and "/services/m-p?" in r.path_qs)
-    proxy.faults.append(refusal)
-    async with controlling(proxy.kubeconfig, world.namespace, client=shaky(proxy)):
-        await world.create(single())
-        made = await world.state("Failed")
-        assert made["status"]["description"] == "exceeded quota: no more Services"
-        assert condition(made, "ServicesReady")["reason"] == "Forbidden"
-        proxy.faults.remove(refusal)
-        await world.roll_out()
-        await world.state("Available")
-
-
-async def test_watches_that_are_cut_miss_nothing(proxy: FaultProxy, world: World) -> None:
-    async with controlling(proxy.kubeconfig, world.namespace, client=shaky(proxy)):
-        await world.create(single())
-        await world.roll_out()
-        await world.state("Available")
-        proxy.faults.append(Fault(500, status_body(500, "InternalError"), times=3, matches=is_watch))
-        await proxy.cut()
-        await world.edit("/predictors/0/replicas", 2)
-        await world.delete(SERVICES, "m-p")
-        await eventually("two replicas", lambda: has_replicas(world, 2))
-        await eventually("the Service to be back", world.service)
-
-
-async def test_an_api_server_that_goes_away_and_comes_back(proxy: FaultProxy, world: World) -> None:
-    async with controlling(proxy.kubeconfig, world.namespace, client=shaky(proxy)) as (controller, _):
-        await world.create(single())
-        await world.state("Creating")
-        await proxy.down()
-        await world.roll_out()
-        await world.delete(SERVICES, "m-p")
-        await proxy.listen(proxy.port)
-        await world.state("Available")
-        await eventually("the Service to be back", world.service)
-        assert controller.not_alive() is None
-
-
-async def test_a_fault_of_ours_with_one_does_not_stop_the_others(
-    operator: Path, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from controller import reconciler
-
-    real = reconciler.plan
-
-    def plan(obj: dict[str, Any], *args: Any, **settings: Any) -> Any:
-        if obj["metadata"]["name"] == "cursed":
-            raise ZeroDivisionError
-        return real(obj, *args, **settings)
-
-    monkeypatch.setattr(reconciler, "plan", plan)
-    async with controlling(operator, world.namespace) as (controller, _):
-        await world.create(single("cursed"))
-        await world.create(single())
-        await world.roll_out()
-        await world.state("Available")
-        await eventually("a retry", lambda: passes(controller, "error") > 1)

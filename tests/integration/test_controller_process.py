@@ -17,11 +17,9 @@ import pytest
 from hack.controlplane import ControlPlane
 from seldon_core.kube.client import Client
 from seldon_core.kube.resources import LEASES
-from tests.integration.test_controller import USER, crd, operator, world
-from tests.integration.world import World, eventually
+from tests.integration.world import USER, World, eventually
 from tests.plan.build import single
 
-__all__ = ["crd", "operator", "world"]
 pytestmark = pytest.mark.xdist_group("crd")
 
 ROOT = Path(__file__).resolve().parent.parent.parent

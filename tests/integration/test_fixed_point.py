@@ -17,10 +17,8 @@ from seldon_core.kube.resources import (
     SERVICES,
     Resource,
 )
-from tests.integration.test_controller import crd, operator, pair, world
-from tests.integration.world import Object, World, controlling, eventually
+from tests.integration.world import Object, World, controlling, eventually, pair
 
-__all__ = ["crd", "operator", "world"]
 pytestmark = pytest.mark.xdist_group("crd")
 
 CHILDREN: tuple[tuple[Resource, str], ...] = (

@@ -9,12 +9,10 @@ import pytest
 from seldon_core.kube.client import MERGE_PATCH
 from seldon_core.kube.resources import AUTOSCALERS, DEPLOYMENTS, DISRUPTION_BUDGETS, SELDONDEPLOYMENTS, SERVICES
 from seldon_core.plan import Observed, plan
-from tests.integration.test_controller import crd, operator, pair, world
 from tests.integration.test_fixed_point import play
-from tests.integration.world import CONFIG, Object, World, condition, controlling, eventually, passes
+from tests.integration.world import CONFIG, Object, World, condition, controlling, eventually, pair, passes
 from tests.plan.build import single
 
-__all__ = ["crd", "operator", "world"]
 pytestmark = pytest.mark.xdist_group("crd")
 
 COMPONENT = "/predictors/0/componentSpecs/0"

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from hack.controlplane import ControlPlane
 from seldon_core.kube.cache import Key, Reflector
 from seldon_core.kube.client import MERGE_PATCH, Client
 from seldon_core.kube.resources import SECRETS
@@ -23,12 +22,6 @@ async def client(kubeconfig: Path) -> AsyncIterator[Client]:
     """Changes the cluster, past the proxy."""
     async with Client(str(kubeconfig)) as client:
         yield client
-
-
-@pytest.fixture
-async def proxy(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy(control_plane, tmp_path) as proxy:
-        yield proxy
 
 
 class Copy:

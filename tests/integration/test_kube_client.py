@@ -37,12 +37,6 @@ async def client(kubeconfig: Path) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def proxy(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy(control_plane, tmp_path) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 async def shaky(proxy: FaultProxy) -> AsyncIterator[Client]:
     """A client that reaches the API server through the proxy."""
     async with Client(str(proxy.kubeconfig), request_timeout=5, watch_timeout=1, watch_grace=0.5) as client:

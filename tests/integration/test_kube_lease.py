@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from hack.controlplane import ControlPlane
 from seldon_core.kube.client import MERGE_PATCH, Client
 from seldon_core.kube.lease import Leadership, LeadershipLost, Terms, boottime
 from seldon_core.kube.resources import LEASES, NAMESPACES
@@ -20,12 +19,6 @@ TERMS = Terms(duration=2.0, renew_within=1.0, retry=0.2)
 async def client(kubeconfig: Path) -> AsyncIterator[Client]:
     async with Client(str(kubeconfig)) as client:
         yield client
-
-
-@pytest.fixture
-async def proxy(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy(control_plane, tmp_path) as proxy:
-        yield proxy
 
 
 class Clock:

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from seldon_core.cli import main
 from seldon_core.kube.resources import resource_for
-from tests.integration.test_controller import crd  # noqa: F401 - a fixture
 from tests.integration.world import CONFIG, World, controlling, eventually
 from tests.plan.build import component, container, node, predictor, sdep
 

@@ -20,9 +20,7 @@ import yaml
 from seldon_core.kube.client import JSON_PATCH, MERGE_PATCH, Client
 from seldon_core.kube.errors import Invalid, KubeError, NotFound, ServerError
 from seldon_core.kube.resources import MUTATING_WEBHOOKS, SECRETS, SELDONDEPLOYMENTS, VALIDATING_WEBHOOKS
-from tests.integration.test_controller import crd
 
-__all__ = ["crd"]
 pytestmark = [pytest.mark.xdist_group("crd"), pytest.mark.usefixtures("crd")]
 
 ROOT = Path(__file__).parents[2]

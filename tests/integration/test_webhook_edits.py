@@ -16,10 +16,9 @@ from hack.tools import find
 from seldon_core.api.defaults import stored_defaults
 from seldon_core.kube.errors import Invalid
 from seldon_core.kube.resources import SELDONDEPLOYMENTS
-from tests.integration.test_controller import crd
 from tests.integration.test_webhook import Installation, Replica, example, installation, until
 
-__all__ = ["crd", "installation"]
+__all__ = ["installation"]
 pytestmark = [pytest.mark.xdist_group("crd"), pytest.mark.usefixtures("crd")]
 
 Object = dict[str, Any]

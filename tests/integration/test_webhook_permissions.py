@@ -13,13 +13,11 @@ from hack.controlplane import ControlPlane
 from hack.tools import find
 from seldon_core.kube.client import Client
 from tests.chart.rendering import Helm
-from tests.integration.test_controller import crd
 from tests.integration.test_webhook_trust import kept, until
 from webhook.metrics import Metrics
 from webhook.surroundings import ClusterTypes, Neighbours
 from webhook.trust import Place, Trust
 
-__all__ = ["crd"]
 pytestmark = [pytest.mark.xdist_group("crd"), pytest.mark.usefixtures("crd")]
 
 INSTALLED = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")

@@ -18,10 +18,25 @@ from seldon_core.kube.client import JSON_PATCH, MERGE_PATCH, Client
 from seldon_core.kube.errors import NotFound
 from seldon_core.kube.resources import DEPLOYMENTS, EVENTS, NAMESPACES, SELDONDEPLOYMENTS, SERVICES, Resource
 from seldon_core.plan import Config
+from tests.plan.build import component, container, node, predictor, sdep
 
 Object = dict[str, Any]
 
 CONFIG = Config(engine_image="engine:1")
+# The service account that the chart gives the controller, and the rights.
+USER = "system:serviceaccount:seldon-system:seldon-manager"
+RULES: list[tuple[str, str, list[str]]] = [
+    ("machinelearning.seldon.io", "seldondeployments", ["list", "watch"]),
+    ("machinelearning.seldon.io", "seldondeployments/status", ["patch"]),
+    ("machinelearning.seldon.io", "seldondeployments/finalizers", ["update"]),
+    ("apps", "deployments", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("", "services", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("autoscaling", "horizontalpodautoscalers", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("policy", "poddisruptionbudgets", ["get", "list", "watch", "create", "patch", "delete"]),
+    ("", "pods", ["list"]),
+    ("", "events", ["create"]),
+    ("", "namespaces", ["list", "watch"]),
+]
 WRITES = ("create", "update", "patch", "delete")
 TIMEOUT = 20.0
 
@@ -209,3 +224,17 @@ def passes(controller: Controller, result: str | None = None) -> int:
     (metric,) = controller.metrics.passes.collect()
     samples = [sample for sample in metric.samples if sample.name.endswith("_total")]
     return int(sum(sample.value for sample in samples if result in (None, sample.labels["result"])))
+
+
+def pair(**fields: Any) -> dict[str, Any]:
+    """A chain of two nodes in two pods."""
+    graph = node("a", node("b"), kind="TRANSFORMER")
+    return sdep(predictor("p", graph, component(container("a")), component(container("b"))), **fields)
+
+
+async def has_replicas(world: World, wanted: int) -> bool:
+    return bool((await world.deployment() or {})["spec"]["replicas"] == wanted)
+
+
+async def is_going(world: World, name: str) -> bool:
+    return "deletionTimestamp" in (await world.deployment(name) or {"metadata": {}})["metadata"]

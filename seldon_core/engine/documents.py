@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from seldon_core.engine.compression import compressed, takes_gzip
 from seldon_core.transport.http_server import Headers, Reply, Request
 
 Object = dict[str, Any]
@@ -297,15 +298,21 @@ class Documents:
         self._deployment = deployment
         self._namespace = namespace
 
-    def document(self, _: Request, reply: Reply) -> None:
+    def document(self, request: Request, reply: Reply) -> None:
         """Answer with the OpenAPI document."""
-        reply.send(200, _JSON, msgspec.json.encode(self._openapi))
+        _send(request, reply, _JSON, msgspec.json.encode(self._openapi))
 
-    def page(self, _: Request, reply: Reply) -> None:
+    def page(self, request: Request, reply: Reply) -> None:
         """Answer with the page."""
         prefix = f"/seldon/{self._namespace}/{self._deployment}"
-        reply.send(200, _HTML, page(self._openapi, prefix).encode())
+        _send(request, reply, _HTML, page(self._openapi, prefix).encode())
 
     @cached_property
     def _openapi(self) -> Object:
         return openapi(self._protocol, self._deployment, self._namespace)
+
+
+def _send(request: Request, reply: Reply, headers: Headers, body: bytes) -> None:
+    gzip = takes_gzip(request.header(b"accept-encoding") or b"")
+    body, described = compressed(body, list(headers), takes_gzip=gzip)
+    reply.send(200, described, body)

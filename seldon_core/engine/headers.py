@@ -33,7 +33,7 @@ HOP_BY_HOP = frozenset(
 OWN = frozenset({b"content-length", b"expect", b"host", PUID, EXPECTED_TIMEOUT})
 NOT_FORWARDED = OF_BODY | HOP_BY_HOP | OWN
 # What of a component's answer the caller gets to see.
-RELAYED = OF_BODY | {b"cache-control", b"retry-after", b"seldon-routing", b"warning", b"www-authenticate"}
+RELAYED = OF_BODY | {b"cache-control", b"retry-after", b"seldon-routing", b"vary", b"warning", b"www-authenticate"}
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class Split:
         forwarded: the others that every component is sent, as lines.
         puid: the id of the prediction, empty when the caller gave none.
         limit: the seconds for which the caller waits, None when it does not say.
+        accepted: in which encodings the caller takes the answer; empty where it is for the components to know.
     """
 
     of_body: list[Header]
@@ -53,6 +54,7 @@ class Split:
     forwarded: bytes
     puid: bytes
     limit: float | None
+    accepted: bytes = b""
 
 
 def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
@@ -65,12 +67,14 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
     """
     of_body = []
     forwarded = []
-    described = puid = b""
+    described = puid = accepted = b""
     limit = None
     for header in headers:
         name = header[0]
         if name not in NOT_FORWARDED:
-            if not (decodable and name == b"accept-encoding"):
+            if decodable and name == b"accept-encoding":
+                accepted = b"%b,%b" % (accepted, header[1]) if accepted else header[1]
+            else:
                 forwarded.append(b"%b: %b\r\n" % header)
         elif name in OF_BODY:
             of_body.append(header)
@@ -81,7 +85,7 @@ def split_request(headers: Iterable[Header], *, decodable: bool) -> Split:
             limit = _seconds(header[1])
         elif name == b"connection" and header[1].lower() not in (b"keep-alive", b"close"):
             return split_request(_without(headers, header[1].lower()), decodable=decodable)
-    return Split(of_body, described, b"".join(forwarded), puid, limit)
+    return Split(of_body, described, b"".join(forwarded), puid, limit, accepted)
 
 
 def header_lines(headers: Iterable[Header]) -> bytes:

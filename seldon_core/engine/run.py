@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from seldon_core.engine.components import Endpoint, Message
+from seldon_core.engine.compression import GZIP_FROM, compressed, takes_gzip
 from seldon_core.engine.dialects import decoded
 from seldon_core.engine.graph import Step
 from seldon_core.engine.headers import FAILED_NODE, OF_BODY, header_lines, relayed
@@ -294,10 +295,16 @@ class Run(Served):
         """Answer with what came out of the graph."""
         found = self.message if message is None else message
         if self.orchestrator.merges_meta:
-            finish = partial(self.orchestrator.finish, found, self._answers, self.puid, self.routing)
-            self.work(finish, self._answer)
+            self.work(partial(self._finish, found), self._answer)
         else:
             self._answer(found)
+
+    def _finish(self, found: Message) -> Message:
+        message = self.orchestrator.finish(found, self._answers, self.puid, self.routing)
+        if len(message.body) < GZIP_FROM:
+            return message
+        body, headers = compressed(message.body, message.headers, takes_gzip=takes_gzip(self.split.accepted))
+        return Message(body, headers, message.status)
 
     def _answer(self, message: Message) -> None:
         self.end(message.status, message.headers, message.body, perf_counter())

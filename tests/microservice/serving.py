@@ -52,6 +52,23 @@ class M:
         return [{"type": "COUNTER", "key": "mycounter", "value": 1}]
 
 
+# Loads, and makes predictions, when a test makes files of these names in its directory.
+GATED = """
+import os, time
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+class MyModel:
+    def load(self):
+        wait_for("load")
+    def predict(self, X, names):
+        open("predicting", "w").close()
+        wait_for("predict")
+        return X
+"""
+
 COUNTER = {"type": "COUNTER", "key": "mycounter", "value": 1}
 
 
@@ -241,3 +258,29 @@ def until(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not become true"
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def asking(service: Process, directory: Path, count: int) -> Iterator[list[int]]:
+    """So many callers that wait for predictions of the gated model; the status of each answer is there at the end."""
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(get(service.http + "/predict", {"data": {"ndarray": [[1, 2]]}})[0])
+
+    callers = [threading.Thread(target=ask) for _ in range(count)]
+    for caller in callers:
+        caller.start()
+    until((directory / "predicting").exists)
+    until(lambda: in_flight(service.http) >= count)
+    assert get(service.http + "/live")[0] == 200  # connections are accepted in their order, so they are by now
+    yield answers
+    for caller in callers:
+        caller.join(DEADLINE)
+
+
+def in_flight(url: str) -> int:
+    """How many connections to a port of this machine are open on its side."""
+    port = f":{int(url.rpartition(':')[2]):04X}"
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    return sum(1 for line in lines if line[1].endswith(port) and line[3] == "01")

@@ -6,11 +6,10 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .serving import get, process, running, until
+from .serving import GATED, asking, get, process, running, until
 
 ND = {"data": {"ndarray": [[1, 2]]}}
 
@@ -87,23 +86,6 @@ def test_everything_of_the_model_runs_on_the_main_thread(tmp_path: Path) -> None
     assert seen == dict.fromkeys(steps, True)
 
 
-GATED = """
-import os, time
-
-def wait_for(path):
-    while not os.path.exists(path):
-        time.sleep(0.01)
-
-class MyModel:
-    def load(self):
-        wait_for("load")
-    def predict(self, X, names):
-        open("predicting", "w").close()
-        wait_for("predict")
-        return X
-"""
-
-
 def test_the_port_is_open_while_the_model_loads(tmp_path: Path) -> None:
     with running(tmp_path, GATED, ready=False) as service:
         status, body = get(service.http + "/predict", ND)
@@ -120,28 +102,12 @@ def test_the_port_is_open_while_the_model_loads(tmp_path: Path) -> None:
 def test_asked_to_stop_it_finishes_what_it_is_doing(tmp_path: Path) -> None:
     (tmp_path / "load").touch()
     with running(tmp_path, GATED) as service:
-        answers: list[Any] = []
-        callers = [
-            threading.Thread(target=lambda: answers.append(get(service.http + "/predict", ND))) for _ in range(3)
-        ]
-        for caller in callers:
-            caller.start()
-        until((tmp_path / "predicting").exists)
-        until(lambda: in_flight(service.http) >= 3)
-        service.child.send_signal(signal.SIGTERM)
-        service.wait_for_line("SIGTERM: finishing the requests in flight")
-        (tmp_path / "predict").touch()
-        for caller in callers:
-            caller.join()
+        with asking(service, tmp_path, 3) as answers:
+            service.child.send_signal(signal.SIGTERM)
+            service.wait_for_line("SIGTERM: finishing the requests in flight")
+            (tmp_path / "predict").touch()
         assert service.wait() == 0
-    assert [status for status, _ in answers] == [200, 200, 200]
-
-
-def in_flight(url: str) -> int:
-    """How many connections to a port of this machine are open on its side."""
-    port = f":{int(url.rpartition(':')[2]):04X}"
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
-    return sum(1 for line in lines if line[1].endswith(port) and line[3] == "01")
+    assert answers == [200, 200, 200]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

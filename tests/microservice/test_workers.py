@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .serving import DEADLINE, Process, get, process, running, until
+from .serving import DEADLINE, GATED, Process, asking, get, process, running, until
 
 ND = {"data": {"ndarray": [[1, 2]]}}
 
@@ -175,23 +175,6 @@ def test_each_worker_may_make_an_object_of_its_own(tmp_path: Path) -> None:
         assert service.stop() == 0
 
 
-GATED = """
-import os, time
-
-def wait_for(path):
-    while not os.path.exists(path):
-        time.sleep(0.01)
-
-class MyModel:
-    def load(self):
-        wait_for("load")
-    def predict(self, X, names):
-        open("predicting", "w").close()
-        wait_for("predict")
-        return X
-"""
-
-
 def test_it_is_ready_when_all_are_and_finishes_what_it_is_doing(tmp_path: Path) -> None:
     with running(tmp_path, GATED, "--workers", "2", ready=False) as service:
         assert get(service.http + "/live")[0] == 200
@@ -199,22 +182,12 @@ def test_it_is_ready_when_all_are_and_finishes_what_it_is_doing(tmp_path: Path) 
         assert get(service.http + "/predict", ND)[0] == 503
         (tmp_path / "load").touch()
         until(lambda: get(service.http + "/ready")[0] == 200)
-        answers: list[Any] = []
-        callers = [
-            threading.Thread(target=lambda: answers.append(get(service.http + "/predict", ND))) for _ in range(3)
-        ]
-        for caller in callers:
-            caller.start()
-        until((tmp_path / "predicting").exists)
-        assert get(service.http + "/live")[0] == 200
-        service.child.send_signal(signal.SIGTERM)
-        service.wait_for_line("SIGTERM: finishing the requests in flight")
-        (tmp_path / "predict").touch()
-        for caller in callers:
-            caller.join()
+        with asking(service, tmp_path, 3) as answers:
+            service.child.send_signal(signal.SIGTERM)
+            service.wait_for_line("SIGTERM: finishing the requests in flight")
+            (tmp_path / "predict").touch()
         assert service.wait() == 0
-    # A caller that was not accepted any more is told so by the system; those that were are answered.
-    assert {status for status, _ in answers} == {200}
+    assert answers == [200, 200, 200]
 
 
 def test_while_it_loads_it_can_be_stopped(tmp_path: Path) -> None:

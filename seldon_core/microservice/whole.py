@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seldon_core.microservice.codec import Codec, Feedback, Incoming, json_text
+from seldon_core.microservice.frames import is_frame
 from seldon_core.protocols import seldon
 from seldon_core.protocols.json_codec import dumps, loads
 
@@ -44,7 +45,10 @@ def _in_seldon(feedback: Feedback) -> Any:
 
 
 def _message(part: Incoming) -> dict[str, Any]:
-    return {**seldon.encode_payload(part.payload, "tensor", lambda _: part.names), "meta": part.meta or {}}
+    payload, names = part.payload, part.names
+    if is_frame(payload):
+        payload = payload.to_numpy()
+    return {**seldon.encode_payload(payload, "tensor", lambda _: names), "meta": part.meta or {}}
 
 
 def answer_of(name: str, result: Any) -> dict[str, Any]:

@@ -104,6 +104,33 @@ async def test_feedback_of_every_protocol_is_the_same_message(path: str, message
     assert list(model.got.truth.data.tensor.values) == [3]
 
 
+def columns(**parameters: Any) -> Any:
+    """Feedback for a V2 request of two tensors."""
+    tensors = [
+        {"name": "age", "shape": [2, 1], "datatype": "INT64", "data": [1, 2]},
+        {"name": "city", "shape": [2, 1], "datatype": "BYTES", "data": ["a", "b"]},
+    ]
+    return {"request": {"parameters": parameters, "inputs": tensors}, "reward": 1}
+
+
+@pytest.mark.parametrize(
+    ("message", "request_part"),
+    [
+        pytest.param(columns(), {"jsonData": {"age": [[1], [2]], "city": [["a"], ["b"]]}, "meta": {}}, id="arrays"),
+        pytest.param(
+            columns(content_type="pd"),
+            {"data": {"names": ["age", "city"], "ndarray": [[1, "a"], [2, "b"]]}, "meta": {}}, id="DataFrame",
+        ),
+    ],
+)  # fmt: skip
+async def test_feedback_for_several_tensors(message: Any, request_part: Any) -> None:
+    model = Keeps()
+    async with served(model) as service:
+        response = await service.client.post("/v2/models/Keeps/feedback", json=message)
+        assert response.status_code == 200, response.text
+    assert seldon_message_to_json(model.got)["request"] == request_part
+
+
 @pytest.mark.parametrize(
     "part",
     [

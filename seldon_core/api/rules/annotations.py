@@ -97,6 +97,13 @@ _SETTINGS = {
         'must be the name of a header and a pattern for its value, as "name: pattern"',
         'write "x-team: blue|green", for example',
     ),
+    "seldon.io/ambassador-config": _Setting(
+        _ROUTED,
+        lambda value: not value.strip(),
+        "is ignored, as Ambassador is told by Mappings and no longer by annotations of Services",
+        "write what it asks for as the other annotations of Ambassador",
+        "warning",
+    ),
     c.ANNOTATION_SEPARATE_ENGINE: _switch(_SPEC),
     c.ANNOTATION_NO_STORAGE_INITIALIZER: _switch(_SPEC),
     c.ANNOTATION_NO_ENGINE: _switch(_PREDICTOR),

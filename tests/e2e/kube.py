@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,36 +96,65 @@ class Traffic:
 
 
 # Runs in a pod: waits until the Service leads somewhere (a node learns of a new one a moment after it is ready), then
-# asks until told to stop, and prints what it saw. One connection per request, so that every one is balanced anew.
+# asks, each message of several again and again beside the others, until told to stop, and prints what it saw. One
+# connection per request, so that every one is balanced anew. Of several addresses the first that answers counts.
 CLIENT = """
-import json, os, pathlib, socket, time, urllib.error, urllib.parse, urllib.request
-sent, failures = 0, []
-url = urllib.parse.urlsplit(os.environ["URL"])
-while True:
-    try:
-        socket.create_connection((url.hostname, url.port), timeout=30).close()
-        break
-    except OSError:
-        time.sleep(0.1)
-while not pathlib.Path("/tmp/stop").exists():
-    sent += 1
-    try:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode(), headers)
-        urllib.request.urlopen(request, timeout=30).read()
-    except urllib.error.HTTPError as error:
-        failures.append(f"{error.code} {error.read().decode()}")
-    except OSError as error:
-        failures.append(repr(error))
-    if sent == 10:
-        print("ready", flush=True)
-print(json.dumps({"sent": sent, "failures": failures}), flush=True)
+import json, os, pathlib, socket, threading, time, urllib.error, urllib.parse, urllib.request
+urls, bodies = json.loads(os.environ["URLS"]), json.loads(os.environ["BODIES"])
+sent, failures = [0] * len(bodies), []
+stop = pathlib.Path("/tmp/stop")
+def open_somewhere():
+    for url in map(urllib.parse.urlsplit, urls):
+        try:
+            socket.create_connection((url.hostname, url.port), timeout=2).close()
+            return True
+        except OSError:
+            pass
+def ask(body):
+    seen = []
+    for url in urls:
+        try:
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+            urllib.request.urlopen(request, timeout=30 if len(urls) == 1 else 3).read()
+            return
+        except urllib.error.HTTPError as error:
+            seen.append(f"{error.code} {error.read().decode()}")
+        except OSError as error:
+            seen.append(repr(error))
+    failures.append(f"{time.strftime('%X')} " + " and ".join(seen))
+def keep_asking(index):
+    body = json.dumps(bodies[index]).encode()
+    while not stop.exists():
+        sent[index] += 1
+        ask(body)
+        if index == 0 and sent[0] == 10:
+            print("ready", flush=True)
+while not open_somewhere():
+    time.sleep(0.1)
+threads = [threading.Thread(target=keep_asking, args=(index,)) for index in range(len(bodies))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps({"sent": sum(sent), "failures": failures}), flush=True)
 """
 
 
 @contextlib.contextmanager
-def steady_traffic(shell: Shell, url: str, message: Any, image: str) -> Iterator[Traffic]:
-    """Predictions from inside the cluster while the block runs; the result is filled in at its end."""
+def steady_traffic(
+    shell: Shell, url: str, message: Any, image: str, *, beside: Sequence[Any] = (), elsewhere: Sequence[str] = ()
+) -> Iterator[Traffic]:
+    """Predictions from inside the cluster while the block runs; the result is filled in at its end.
+
+    Args:
+        shell: the namespace in which the client runs.
+        url: where predictions are made.
+        message: what is asked, one after the other.
+        image: an image with Python.
+        beside: further messages, each asked at the same time as the others.
+        elsewhere: where a request may be answered as well.
+    """
+    urls, bodies = [url, *elsewhere], [message, *beside]
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -143,7 +172,10 @@ def steady_traffic(shell: Shell, url: str, message: Any, image: str) -> Iterator
                     "name": "client",
                     "image": image,
                     "command": ["python3", "-c", CLIENT],
-                    "env": [{"name": "URL", "value": url}, {"name": "BODY", "value": json.dumps(message)}],
+                    "env": [
+                        {"name": "URLS", "value": json.dumps(urls)},
+                        {"name": "BODIES", "value": json.dumps(bodies)},
+                    ],
                     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 }
             ],
@@ -164,9 +196,10 @@ def steady_traffic(shell: Shell, url: str, message: Any, image: str) -> Iterator
         shell.kubectl("delete", "pod", "client")
 
 
-def post(url: str, message: Any, timeout: float = 30) -> tuple[int, Any]:
+def post(url: str, message: Any, timeout: float = 30, **headers: str) -> tuple[int, Any]:
     """Status and decoded JSON body of a POST; the body of an error is returned as text, not raised."""
-    request = urllib.request.Request(url, json.dumps(message).encode(), {"Content-Type": "application/json"})
+    sent = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(url, json.dumps(message).encode(), sent)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             return response.status, json.load(response)

@@ -89,6 +89,33 @@ def test_a_graph_grows_and_shrinks_under_load_and_no_request_fails(shell: Shell)
             {"image": "seldonio/mock_classifier:absent"}, "ImagePullBackOff", "mock_classifier:absent", id="image"
         ),
         pytest.param({"command": ["python3", "-c", "exit(3)"]}, "CrashLoopBackOff", "exit code 3", id="crash"),
+        pytest.param(
+            {"command": ["python3", "-c", "x = b'x' * 10**9"], "resources": {"limits": {"memory": "64Mi"}}},
+            "OOMKilled",
+            "raise resources.limits.memory",
+            id="memory",
+        ),
+        pytest.param(
+            {"envFrom": [{"configMapRef": {"name": "absent"}}]},
+            "CreateContainerConfigError",
+            '"absent"',
+            id="configmap",
+        ),
+        pytest.param(
+            {"env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "k"}}}]},
+            "CreateContainerConfigError",
+            "create the Secret or ConfigMap",
+            id="secret",
+        ),
+        pytest.param(
+            {"readinessProbe": {"exec": {"command": ["python3", "-c", "exit(1)"]}}},
+            "ContainerNotReady",
+            "readiness probe fails",
+            id="readiness",
+        ),
+        pytest.param(
+            {"resources": {"requests": {"memory": "900Gi"}}}, "Unschedulable", "Insufficient memory", id="no-node"
+        ),
     ],
 )
 def test_what_keeps_a_pod_from_serving_is_said(shell: Shell, container: dict[str, Any], reason: str, said: str) -> None:

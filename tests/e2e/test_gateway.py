@@ -1,4 +1,4 @@
-"""Requests through a real gateway: shared out between a predictor and its canary as written, and copied to a shadow."""
+"""Requests through a real gateway: shared out as written, copied to a shadow, and led to another by a header."""
 
 import json
 import math
@@ -66,27 +66,33 @@ def gateway(shell: Shell) -> Iterator[Shell]:
     shell.check("kubectl", "delete", "--filename", "-", stdin=json.dumps(GATEWAY))
 
 
-def served(shell: Shell, name: str) -> int:
+def served(shell: Shell, name: str, sdep: str = NAME) -> int:
     """The number of requests that the engine of a predictor has answered with success."""
-    with shell.forward(f"service/{NAME}-{name}", 8000) as url:
+    with shell.forward(f"service/{sdep}-{name}", 8000) as url:
         lines = get_text(f"{url}/prometheus").splitlines()
     return round(
         sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(COUNT) and 'code="200"' in line)
     )
 
 
+def proxy(gateway: Shell) -> str:
+    """The Service of the gateway's proxy, once that serves."""
+
+    def found() -> str | None:
+        services = gateway.get("services", "--selector", "gateway.envoyproxy.io/owning-gateway-name=public")["items"]
+        return services[0]["metadata"]["name"] if services else None
+
+    service = wait_for("the proxy's Service", found)
+    assert service is not None
+    wait_for("the proxy", lambda: gateway.get("endpoints", service).get("subsets", [{}])[0].get("addresses"))
+    return service
+
+
 @pytest.mark.timeout(300)
 def test_a_canary_gets_its_share_and_a_shadow_gets_copies(shell: Shell, gateway: Shell) -> None:
     shell.kubectl("apply", "--filename", "-", stdin=json.dumps(MANIFEST))
     shell.wait_available(NAME)
-
-    def proxy() -> str | None:
-        services = gateway.get("services", "--selector", "gateway.envoyproxy.io/owning-gateway-name=public")["items"]
-        return services[0]["metadata"]["name"] if services else None
-
-    service = wait_for("the proxy's Service", proxy)
-    wait_for("the proxy", lambda: gateway.get("endpoints", service).get("subsets", [{}])[0].get("addresses"))
-    with gateway.forward(f"service/{service}", 80) as url:
+    with gateway.forward(f"service/{proxy(gateway)}", 80) as url:
         target = f"{url}/seldon/{shell.namespace}/{NAME}{PREDICTIONS}"
         wait_for("the route", lambda: post(target, ndarray(ROWS))[0] == 200)
         before = {name: served(shell, name) for name in ("main", "canary", "copy")}
@@ -97,3 +103,32 @@ def test_a_canary_gets_its_share_and_a_shadow_gets_copies(shell: Shell, gateway:
     # Four standard deviations of a fair draw.
     assert abs(canary - SENT * CANARY) <= 4 * math.sqrt(SENT * CANARY * (1 - CANARY))
     wait_for("a copy of each request", lambda: served(shell, "copy") - before["copy"] >= SENT)
+
+
+@pytest.mark.timeout(300)
+def test_a_header_leads_to_another_seldondeployment_at_the_same_path(shell: Shell, gateway: Shell) -> None:
+    annotations = {"seldon.io/ambassador-service-name": NAME, "seldon.io/ambassador-header": "location: london"}
+    for name, own in ((NAME, {}), ("london", annotations)):
+        manifest = {
+            **MANIFEST,
+            "metadata": {"name": name},
+            "spec": {"annotations": own, "predictors": [predictor("main")]},
+        }
+        shell.kubectl("apply", "--filename", "-", stdin=json.dumps(manifest))
+    for name in (NAME, "london"):
+        shell.wait_available(name)
+    asked = {NAME: ({}, {"location": "paris"}), "london": ({"location": "london"},)}
+    with gateway.forward(f"service/{proxy(gateway)}", 80) as url:
+        target = f"{url}/seldon/{shell.namespace}/{NAME}{PREDICTIONS}"
+        wait_for("the route", lambda: post(target, ndarray(ROWS))[0] == 200)
+        idle = served(shell, "main", "london")
+        wait_for(
+            "the other route",
+            lambda: post(target, ndarray(ROWS), location="london")[0] == 200 and served(shell, "main", "london") > idle,
+        )
+        for name, all_headers in asked.items():
+            for headers in all_headers:
+                before = {each: served(shell, "main", each) for each in asked}
+                assert [post(target, ndarray(ROWS), **headers)[0] for _ in range(5)] == [200] * 5
+                after = {each: served(shell, "main", each) - before[each] for each in asked}
+                assert after == {each: 5 if each == name else 0 for each in asked}

@@ -9,7 +9,7 @@ import pytest
 
 from seldon_core import __version__
 from seldon_core.metrics import create_counter
-from seldon_core.user_model import SeldonResponse
+from seldon_core.user_model import SeldonNotImplementedError, SeldonResponse
 from seldon_core.utils import (
     feedback_to_json,
     json_to_feedback,
@@ -127,6 +127,18 @@ def test_a_branch_is_answered_as_a_number(branch: Any, number: int) -> None:
     _, answer = ask(Routes(), ND, "route")
     [[found]] = answer["data"]["ndarray"]
     assert (type(found), found) == (int, number)
+
+
+@pytest.mark.parametrize(("operation", "title"), [("route", "Route"), ("aggregate", "Aggregate")])
+def test_a_method_that_says_so_is_not_defined(operation: str, title: str) -> None:
+    class Partly:
+        def refuse(self, *_: Any) -> Any:
+            raise SeldonNotImplementedError("for now")
+
+        route = aggregate = refuse
+
+    status, answer = ask(Partly(), OPERATIONS[operation][1], operation)
+    assert (status, answer["status"]["info"]) == (400, f"{title} not defined")
 
 
 def test_a_combiner_gets_the_names_of_each_child() -> None:

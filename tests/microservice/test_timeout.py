@@ -20,8 +20,10 @@ class Waits:
 
     def __init__(self) -> None:
         self.go = threading.Event()
+        self.calls = 0
 
     def predict(self, X: Any, names: Any) -> Any:  # noqa: N803
+        self.calls += 1
         if not isinstance(X, str):
             assert self.go.wait(DEADLINE)
         return X
@@ -36,7 +38,9 @@ class Waits:
     ],
     ids=["seldon", "v2", "tensorflow"],
 )
-async def test_a_request_that_takes_too_long_is_a_504(path: str, message: Any, answer: Any) -> None:
+async def test_a_request_that_takes_too_long_is_a_504(
+    path: str, message: Any, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     model = Waits()
     async with served(model, rest_timeout=0.05) as service:
         response = await service.client.post(path, json=message)
@@ -45,6 +49,7 @@ async def test_a_request_that_takes_too_long_is_a_504(path: str, message: Any, a
         await asyncio.to_thread(until, lambda: not service.application.in_flight)
         assert (await service.client.post("/predict", json={"strData": "x"})).json()["strData"] == "x"
         lines = service.registry.render().decode().splitlines()
+    assert not caplog.records, "what comes too late is dropped without a word"
     assert any('code="504"' in line and "_count" in line and line.endswith(" 1.0") for line in lines)
 
 
@@ -55,6 +60,7 @@ async def test_one_that_waits_for_it_is_never_begun() -> None:
         assert [answer.status_code for answer in answers] == [504, 504, 504]
         model.go.set()
         await asyncio.to_thread(until, lambda: not service.application.in_flight)
+    assert model.calls == 1
 
 
 async def test_a_coroutine_is_cancelled() -> None:
@@ -73,7 +79,7 @@ async def test_a_coroutine_is_cancelled() -> None:
         await asyncio.wait_for(cancelled.wait(), DEADLINE)
 
 
-async def test_a_stream_that_has_begun_goes_on() -> None:
+async def test_a_stream_that_has_begun_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     class Streams:
         async def predict(self, X: Any, names: Any) -> AsyncIterator[str]:  # noqa: N803
             yield "one"
@@ -82,5 +88,8 @@ async def test_a_stream_that_has_begun_goes_on() -> None:
 
     async with served(Streams(), rest_timeout=0.05) as service:
         response = await service.client.post("/predict", json=ND)
-    events = [json.loads(line[6:])["strData"] for line in response.text.splitlines() if line]
+        events = [json.loads(line[6:])["strData"] for line in response.text.splitlines() if line]
+        lines = service.registry.render().decode().splitlines()
     assert (response.status_code, events) == (200, ["one", "two"])
+    assert any('code="200"' in line and "_count" in line for line in lines)
+    assert not caplog.records

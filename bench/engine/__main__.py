@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.engine.load import HEADERS, PATH, REQUEST_BODY, SCRIPTS, Run, drive
 from bench.engine.programs import ANSWER, Engine, Graph, MissingProgramError, Nginx, Proxy, find_programs, node
+from bench.engine.slow import Slow, median_seconds
 
 ROWS = (
     ("small", 1),
@@ -21,6 +22,8 @@ ROWS = (
     ("1 MB tensor", 4),
 )
 EXACT = 1000
+# Of the components whose time a graph's is compared with.
+DELAYS = (0.005, 0.01, 0.015, 0.02)
 
 
 class WrongError(Exception):
@@ -52,6 +55,7 @@ def main() -> int:
             with Nginx(bench.nginx, bench.directory / "backend", "backend", answer=ANSWER) as backend:
                 _pass_through(bench, backend.port, given.other)
                 _graphs(bench, backend.port)
+                _waits(bench, backend.port)
                 _memory(bench, backend.port)
     except (MissingProgramError, WrongError) as error:
         sys.stderr.write(f"bench.engine: {error}\n")
@@ -96,6 +100,25 @@ def _graphs(bench: Bench, port: int) -> None:
             f"   {cost / calls:.1f} us for each of {calls} calls\n"
         )
         sys.stdout.flush()
+
+
+def _waits(bench: Bench, port: int) -> None:
+    """What a fan-out and a chain take of a caller's time, beside what their components take."""
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(Slow(seconds)) for seconds in DELAYS]
+        fan_out = node(port, "e", "COMBINER", *(node(child.port, f"c{at}") for at, child in enumerate(children)))
+        chain: Graph | None = None
+        for at, child in enumerate(children):
+            chain = node(child.port, f"c{at}", "MODEL", *([chain] if chain else []))
+        assert chain is not None
+        requests = max(5, round(10 * bench.seconds))
+        alone = [median_seconds(child.port, PATH, requests) * 1000 for child in children]
+        for name, graph, least in (("combiner of 4", fan_out, max(alone)), ("chain of 4", chain, sum(alone))):
+            engine = stack.enter_context(Engine(graph))
+            took = median_seconds(engine.port, PATH, requests) * 1000
+            what = "its slowest child" if graph is fan_out else "its nodes, one after the other,"
+            sys.stdout.write(f"{name}: {took:.2f} ms for a caller; {what} {least:.2f} ms ({took - least:+.2f} ms)\n")
+    sys.stdout.flush()
 
 
 def _chain(port: int, names: str) -> Graph:

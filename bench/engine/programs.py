@@ -62,6 +62,12 @@ def cpu_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that it has started, and they."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in family(int(child)))]
+
+
 class Nginx:
     """An nginx with one worker: a backend that gives a constant answer, or a proxy in front of another port."""
 
@@ -95,9 +101,7 @@ class Nginx:
 
     def cpu_seconds(self) -> float:
         """User and system time of the master and its worker so far."""
-        master = self._process.pid
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        return cpu_seconds([master, *map(int, children)])
+        return cpu_seconds(family(self._process.pid))
 
     def _configuration(self) -> str:
         content = f"default_type application/json; return 200 '{self._answer}';"
@@ -169,8 +173,8 @@ class Engine:
         _stop(self._process)
 
     def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        return cpu_seconds([self._process.pid])
+        """User and system time so far, of all its processes."""
+        return cpu_seconds(family(self._process.pid))
 
     def _start_other(self, program: str, flags: list[str]) -> Self:
         self.port = self._metrics_port = free_port()

@@ -1,4 +1,9 @@
-"""A request to a graph of one component: body and answer go through as they come, and nothing looks into them."""
+"""A request to a graph of one component: body and answer go through as they come, and nothing looks into them.
+
+Such a graph's answer is the caller's, byte for byte, so there is nothing to interpret and no reason to wait for the end
+of a message: pieces pass on as they arrive, as server-sent events and bodies beyond any buffer need it. A walk needs
+whole messages. All else (ids, deadline, limits, headers, errors, counts) is in `Served`, which both are.
+"""
 
 from time import perf_counter
 

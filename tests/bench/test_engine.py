@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.engine import load, programs
+from bench.engine import load, programs, slow
 from bench.engine.programs import MissingProgramError, find_programs
 
 WRK = """\
@@ -19,6 +19,12 @@ WRK = """\
      99%   22.04ms
   58517 requests in 1.01m, 11.66MB read
 """
+
+
+needs_programs = pytest.mark.skipif(
+    any(shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None for name in ("nginx", "wrk")),
+    reason="needs nginx and wrk (apt-get install nginx-light wrk)",
+)
 
 
 class StillProxy:
@@ -79,10 +85,7 @@ def test_a_length_that_makes_no_sense_is_refused() -> None:
     assert result.stderr.endswith("error: --seconds must be above 0\n")
 
 
-@pytest.mark.skipif(
-    any(shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None for name in ("nginx", "wrk")),
-    reason="needs nginx and wrk (apt-get install nginx-light wrk)",
-)
+@needs_programs
 def test_the_contestants_answer_alike(tmp_path: Path) -> None:
     nginx = find_programs()["nginx"]
     with (
@@ -97,3 +100,49 @@ def test_the_contestants_answer_alike(tmp_path: Path) -> None:
             assert proxy.cpu_seconds() >= 0
         assert engine.served() == 1
         assert engine.resident_bytes() > 1_000_000
+
+
+# An orchestrator of one node that is none: nginx, told by the flags and the variable where to listen and whom to ask.
+OTHER = """#!{python}
+import base64, json, os, sys
+flags = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:])
+assert flags.keys() == {{"sdep", "namespace", "predictor", "http_port", "grpc_port", "prometheus_path"}}
+graph = json.loads(base64.b64decode(os.environ["ENGINE_PREDICTOR"]))["graph"]
+kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+temporary = "".join(f"{{kind}}_temp_path {directory}/{{kind}};" for kind in kinds)
+with open("{directory}/other.conf", "w") as file:
+    file.write(f'''
+        worker_processes 1; daemon off; pid {directory}/other.pid; error_log stderr crit; events {{{{ }}}}
+        http {{{{
+            access_log off; client_max_body_size 0; client_body_buffer_size 2m; keepalive_requests 1000000000;
+            {{temporary}}
+            server {{{{
+                listen 127.0.0.1:{{flags["http_port"]}};
+                location / {{{{ proxy_pass http://127.0.0.1:{{graph["endpoint"]["httpPort"]}}; }}}}
+            }}}}
+        }}}}
+    ''')
+os.execv("{nginx}", ["{nginx}", "-p", "{directory}", "-c", "other.conf", "-e", "stderr"])
+"""
+
+
+@needs_programs
+def test_another_orchestrator_takes_part(tmp_path: Path) -> None:
+    """Whatever takes the flags can be compared, however many processes it is."""
+    found = find_programs()
+    script = tmp_path / "other"
+    script.write_text(OTHER.format(python=sys.executable, nginx=found["nginx"], directory=tmp_path))
+    script.chmod(0o755)
+    with (
+        programs.Nginx(found["nginx"], tmp_path / "backend", "backend", answer=programs.ANSWER) as backend,
+        programs.Engine(programs.node(backend.port), "other", str(script)) as other,
+    ):
+        run = load.drive(found["wrk"], tmp_path, other, 2, 1.0)
+        assert run.errors == ""
+        assert run.cpu_microseconds > 0
+        assert len(programs.family(other._process.pid)) == 2
+
+
+def test_slow_components_take_their_time() -> None:
+    with slow.Slow(0.02) as component:
+        assert slow.median_seconds(component.port, load.PATH, 3) >= 0.02

@@ -23,8 +23,8 @@ COMMAND = [sys.executable, "-c", "import sys; from seldon_core.engine.main impor
 REQUEST = b"POST /api/v1.0/predictions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
 
 
-def environment(graph: Any) -> dict[str, str]:
-    encoded = base64.b64encode(json.dumps({"name": "main", "graph": graph}).encode()).decode()
+def environment(graph: Any, **predictor: Any) -> dict[str, str]:
+    encoded = base64.b64encode(json.dumps({"name": "main", "graph": graph, **predictor}).encode()).decode()
     return {**os.environ, "ENGINE_PREDICTOR": encoded}
 
 
@@ -47,10 +47,10 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def running(graph: Any, *flags: str) -> AsyncIterator[Engine]:
+async def running(graph: Any, *flags: str, **predictor: Any) -> AsyncIterator[Engine]:
     process = await asyncio.create_subprocess_exec(
         *COMMAND, *REQUIRED, "--http_port=0", "--metrics_port=0", *flags,
-        env=environment(graph), stderr=asyncio.subprocess.PIPE,
+        env=environment(graph, **predictor), stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None
     try:
@@ -180,6 +180,52 @@ async def test_no_request_in_flight_is_lost_when_the_engine_is_told_to_stop(conn
     assert code == 0
     assert answered == [200] * 208
     assert len(peer.heads) == 208
+
+
+def most_resident_bytes(pid: int) -> int:
+    """The most memory that a process has held at any time."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+
+
+async def test_a_gigabyte_goes_in_and_out_and_takes_no_memory(connect) -> None:
+    size, piece = 1 << 30, bytes(1 << 20)
+    received = 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(re.search(rb"content-length: (\d+)", head)[1])  # type: ignore[index]
+            while received < length:
+                received += len(await reader.read(min(1 << 20, length - received)))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % length)
+            for _ in range(length // len(piece)):
+                writer.write(piece)
+                await writer.drain()
+
+    async def send(length: int) -> None:
+        nonlocal received
+        received = 0
+        client = await connect(engine.port)
+        await client.send(b"POST /api/v1.0/predictions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % length)
+        for _ in range(length // len(piece)):
+            await client.send(piece)
+        await client.reader.readuntil(b"\r\n\r\n")
+        left = length
+        while left:
+            left -= len(await client.reader.read(1 << 20))
+        assert received == length
+        client.close()
+
+    annotations = {"seldon.io/rest-max-body-size": str(size)}
+    async with Peer(script).running() as peer, running(node("m", peer.port), annotations=annotations) as engine:
+        await send(32 << 20)
+        before = most_resident_bytes(engine.process.pid)
+        await send(size)
+        assert most_resident_bytes(engine.process.pid) - before < 8 << 20
+        engine.process.terminate()
+        assert (await engine.end())[0] == 0
 
 
 async def test_the_engine_serves_through_its_shutdown_delay(connect) -> None:

@@ -186,36 +186,6 @@ async def test_a_piece_of_a_request_reaches_the_component_before_the_next_one_is
         assert peer.connections == 1
 
 
-async def test_a_body_larger_than_all_buffers_goes_through_in_both_directions(run_engine, connect) -> None:
-    size = 300 * 1024 * 1024
-    received = 0
-
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal received
-        await reader.readuntil(b"\r\n\r\n")
-        while received < size:
-            received += len(await reader.read(1 << 18))
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
-        for _ in range(size >> 18):
-            writer.write(bytes(1 << 18))
-            await writer.drain()
-        await reader.read()
-
-    annotations = {"seldon.io/rest-max-body-size": str(1 << 30)}
-    async with Peer(script).running() as peer, run_engine(node("m", peer.port), annotations=annotations) as engine:
-        client = await connect(engine.http_port)
-        await client.send(f"POST {PREDICTIONS} HTTP/1.1\r\nhost: e\r\ncontent-length: {size}\r\n\r\n".encode())
-        for _ in range(size >> 18):
-            await client.send(bytes(1 << 18))
-            assert engine._budget.used == 0
-        await receive_head(client)
-        left = size
-        while left:
-            left -= len(await client.reader.read(1 << 18))
-            assert engine._budget.used == 0
-        assert received == size
-
-
 @pytest.mark.parametrize(
     ("rest", "status", "text"),
     [

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from seldon_core.engine.orchestrator import Run
+from seldon_core.engine.orchestrator import Relay, Run
 from seldon_core.engine.service import Service
 from seldon_core.transport.http_client import Exchange, Response
 from seldon_core.transport.http_server import Reply, Request
@@ -449,7 +449,7 @@ async def test_large_bodies_leave_the_budget_as_they_found_it(run_engine, connec
 
 async def test_nothing_of_a_request_is_left_behind(run_engine, connect) -> None:
     """A request is made of no cycles: without the garbage collector nothing piles up."""
-    kinds = (Run, Request, Reply, Exchange, Response)
+    kinds = (Run, Relay, Request, Reply, Exchange, Response)
 
     def alive() -> list[object]:
         return [item for item in gc.get_objects() if isinstance(item, kinds)]

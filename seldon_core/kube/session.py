@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from seldon_core import __version__
@@ -48,6 +49,22 @@ class Call:
     content_type: str = "application/json"
 
 
+class _Guarded(aiohttp.BytesPayload):
+    """A body that is sent only if it may be: waiting for a connection, or being suspended, can take long."""
+
+    def __init__(self, data: bytes, allowed: Callable[[], None]) -> None:
+        super().__init__(data)
+        self._allowed = allowed
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._allowed()
+        await super().write_with_length(writer, content_length)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:  # what aiohttp before 3.12 calls
+        self._allowed()
+        await super().write(writer)
+
+
 class Session:
     """An API server and the connections to it, to be used in an ``async with`` block.
 
@@ -59,8 +76,8 @@ class Session:
 
     Attributes:
         requests: how many requests were sent, by verb: get, list, watch, create, update, patch, delete.
-        before_write: called before each request that changes something, to refuse it by raising; a process
-            that must hold a lease to write puts `Leadership.require` here.
+        before_write: called before each request that changes something, and again in the moment in which it is sent,
+            to refuse it by raising; a process that must hold a lease to write puts `Leadership.require` here.
     """
 
     def __init__(self, kubeconfig: str | None = None, *, request_timeout: float = 30.0, dry_run: bool = False) -> None:
@@ -156,13 +173,15 @@ class Session:
         headers = {} if call.data is None else {"Content-Type": call.content_type}
         if token := await connection.authorization():
             headers["Authorization"] = token
+        data: bytes | _Guarded | None = call.data
         if call.method != "GET" and self.before_write is not None:
             self.before_write()
+            data = _Guarded(call.data or b"", self.before_write)
         self.requests[call.verb] += 1
         return await session.request(
             call.method,
             URL(url, encoded=True),
-            data=call.data,
+            data=data,
             headers=headers,
             timeout=aiohttp.ClientTimeout(call.timeout, sock_connect=_CONNECT_TIMEOUT),
             ssl=connection.ssl,

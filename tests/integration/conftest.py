@@ -1,9 +1,14 @@
 """A real API server for the whole session (one per pytest-xdist worker), and a fresh namespace for each test."""
 
+import asyncio
+import os
+import signal
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +16,7 @@ import yaml
 from hack.controlplane import ControlPlane
 from seldon_core.kube.client import Client
 from tests.integration.faults import FaultProxy
+from tests.integration.processes import Process, Start
 from tests.integration.world import RULES, USER, World
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,3 +92,42 @@ async def world(kubeconfig: Path, namespace: str, crd: None) -> AsyncIterator[Wo
 async def proxy(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[FaultProxy]:
     async with FaultProxy(control_plane, tmp_path) as proxy:
         yield proxy
+
+
+@pytest.fixture
+async def start(operator: Path, namespace: str, control_plane: ControlPlane) -> AsyncIterator[Start]:
+    """Starts controllers that share a Lease; they are ended with the test."""
+    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+    meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "election"}}
+    leases: dict[str, Any] = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    rules = [{**leases, "verbs": ["create"]}, {**leases, "verbs": ["get", "update"], "resourceNames": ["elected"]}]
+    call = control_plane.access.call
+    assert call("POST", f"{base}/roles", {**meta, "kind": "Role", "rules": rules})[0] == 201
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "election"}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]
+    binding = {**meta, "kind": "RoleBinding", "roleRef": ref, "subjects": subjects}
+    assert call("POST", f"{base}/rolebindings", binding)[0] == 201
+    started: list[Process] = []
+
+    async def start(identity: str = "one", *, module: str = "controller", **environ: str) -> Process:
+        env = {
+            "PATH": os.environ["PATH"],
+            "KUBECONFIG": str(operator),
+            "POD_NAME": identity,
+            "POD_NAMESPACE": namespace,
+            "WATCH_NAMESPACE": namespace,
+            "LEADER_ELECTION_ID": "elected",
+            "SELDON_METRICS_PORT": "0",
+            "EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "engine:1",
+        }
+        process = Process(
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-m", module, cwd=ROOT, env=env | environ, stderr=asyncio.subprocess.PIPE
+            )
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        await process.end(signal.SIGKILL)

@@ -26,6 +26,20 @@ class Fault:
     matches: Callable[[web.BaseRequest], bool] = lambda request: True
 
 
+@dataclass
+class Hold:
+    """Keeps back the requests that `matches` accepts, before the API server gets them.
+
+    Attributes:
+        caught: set once there is one.
+        release: set it to let them, and all that follow, go on.
+    """
+
+    matches: Callable[[web.BaseRequest], bool]
+    caught: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 def status_body(code: int, reason: str, message: str = "planted") -> bytes:
     status = {"kind": "Status", "apiVersion": "v1", "code": code, "reason": reason, "message": message}
     return json.dumps(status).encode()
@@ -50,18 +64,22 @@ class FaultProxy:
 
     Attributes:
         faults: consulted in order; the first that matches answers.
+        holds: consulted after them; all that match keep a request back.
         seen: method and path with query of every request, in order.
         tokens: the Authorization header of each.
         streams: watches under way at this moment.
+        under_way: how many other requests have not been answered.
         watched: set once a watch is under way.
         flowing: while cleared, watches are held open but nothing of them is passed on.
     """
 
     def __init__(self, control_plane: ControlPlane, directory: Path) -> None:
         self.faults: list[Fault] = []
+        self.holds: list[Hold] = []
         self.seen: list[str] = []
         self.tokens: list[str | None] = []
         self.streams: set[web.StreamResponse] = set()
+        self.under_way = 0
         self.watched = asyncio.Event()
         self.flowing = asyncio.Event()
         self.flowing.set()
@@ -82,6 +100,8 @@ class FaultProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.flowing.set()
+        for hold in self.holds:
+            hold.release.set()
         await self._runner.cleanup()
         for response in await asyncio.gather(*self._opening, return_exceptions=True):
             if isinstance(response, aiohttp.ClientResponse):
@@ -121,12 +141,25 @@ class FaultProxy:
             assert stream._req.transport is not None
             stream._req.transport.close()
 
+    def written(self) -> list[str]:
+        """Return the requests that could have changed something, those for the Lease left out."""
+        return [line for line in self.seen if not line.startswith("GET ") and "/leases" not in line]
+
     async def say(self, line: bytes) -> None:
         """Put a line of our own into all watches under way."""
         for stream in list(self.streams):
             await stream.write(line)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if is_watch(request):
+            return await self._pass_on(request)
+        self.under_way += 1
+        try:
+            return await self._pass_on(request)
+        finally:
+            self.under_way -= 1
+
+    async def _pass_on(self, request: web.BaseRequest) -> web.StreamResponse:
         self.seen.append(f"{request.method} {request.path_qs}")
         self.tokens.append(request.headers.get("Authorization"))
         for fault in self.faults:
@@ -135,6 +168,11 @@ class FaultProxy:
                 if fault.times == 0:
                     self.faults.remove(fault)
                 return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
+        body = await request.read()
+        for hold in self.holds:
+            if hold.matches(request):
+                hold.caught.set()
+                await hold.release.wait()
         headers = {
             name: value for name, value in request.headers.items() if name in ("Content-Type", "Accept", "User-Agent")
         }
@@ -142,7 +180,7 @@ class FaultProxy:
             self._session.request(
                 request.method,
                 self._upstream.url + request.path_qs,
-                data=await request.read(),
+                data=body,
                 headers=headers,
                 ssl=self._upstream.ssl,
                 timeout=aiohttp.ClientTimeout(total=None),

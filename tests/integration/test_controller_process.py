@@ -6,100 +6,18 @@ import re
 import signal
 import socket
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hack.controlplane import ControlPlane
-from seldon_core.kube.client import Client
-from seldon_core.kube.resources import LEASES
-from tests.integration.world import USER, World, eventually
+from tests.integration.processes import Start, fetch, holder
+from tests.integration.world import World
 from tests.plan.build import single
 
 pytestmark = pytest.mark.xdist_group("crd")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-Start = Callable[..., Any]
-
-
-class Process:
-    """A controller and what it says."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.said = ""
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            self.said += line.decode()
-
-    async def says(self, pattern: str) -> re.Match[str]:
-        found: re.Match[str] = await eventually(f"{pattern!r} in the log", lambda: re.search(pattern, self.said))
-        return found
-
-    async def url(self) -> str:
-        port = (await self.says(r"probes and metrics are served on port (\d+)")).group(1)
-        return f"http://127.0.0.1:{port}"
-
-    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        code = await self.process.wait()
-        await self._reading
-        return code
-
-
-@pytest.fixture
-async def start(operator: Path, namespace: str, control_plane: ControlPlane) -> AsyncIterator[Start]:
-    """Starts controllers that share a Lease; they are ended with the test."""
-    base = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
-    meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "election"}}
-    leases: dict[str, Any] = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
-    rules = [{**leases, "verbs": ["create"]}, {**leases, "verbs": ["get", "update"], "resourceNames": ["elected"]}]
-    call = control_plane.access.call
-    assert call("POST", f"{base}/roles", {**meta, "kind": "Role", "rules": rules})[0] == 201
-    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "election"}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]
-    binding = {**meta, "kind": "RoleBinding", "roleRef": ref, "subjects": subjects}
-    assert call("POST", f"{base}/rolebindings", binding)[0] == 201
-    started: list[Process] = []
-
-    async def start(identity: str = "one", **environ: str) -> Process:
-        env = {
-            "PATH": os.environ["PATH"],
-            "KUBECONFIG": str(operator),
-            "POD_NAME": identity,
-            "POD_NAMESPACE": namespace,
-            "WATCH_NAMESPACE": namespace,
-            "LEADER_ELECTION_ID": "elected",
-            "SELDON_METRICS_PORT": "0",
-            "EXECUTOR_CONTAINER_IMAGE_AND_VERSION": "engine:1",
-        }
-        process = Process(
-            await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "controller", cwd=ROOT, env=env | environ, stderr=asyncio.subprocess.PIPE
-            )
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        await process.end(signal.SIGKILL)
-
-
-def fetch(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 @pytest.fixture
@@ -112,12 +30,6 @@ def unreachable(operator: Path, tmp_path: Path) -> Callable[[int], Path]:
         return config
 
     return write
-
-
-async def holder(kubeconfig: Path, namespace: str) -> str:
-    async with Client(str(kubeconfig)) as client:
-        lease = await client.get(LEASES, "elected", namespace)
-        return str(lease["spec"]["holderIdentity"])
 
 
 async def test_it_works_until_told_to_stop_and_leaves_the_lease_free(

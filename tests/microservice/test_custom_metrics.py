@@ -94,6 +94,13 @@ def test_tags_tell_series_apart_and_never_change_the_metric() -> None:
     assert collected.value("g", mytag="") == 4
 
 
+def test_a_tag_never_takes_the_place_of_the_edge_of_a_bucket() -> None:
+    timer = {"type": "TIMER", "key": "t", "value": 1, "tags": {"le": "mine", "worker_id": "mine"}}
+    text = Collected().record(timer).registry.render().decode()
+    assert "t_bucket{" in text
+    assert "mine" not in text
+
+
 def test_names_are_made_fit_for_prometheus() -> None:
     collected = Collected().record(
         create_gauge("my-gauge", 1), create_counter("9lives", 1), create_counter("x_total", 1)

@@ -143,6 +143,7 @@ REFUSED: list[tuple[list[str] | Environment, str]] = [
     (["--service-type", "SAGE"], "argument --service-type: invalid choice: 'SAGE' (choose from 'MODEL', 'ROUTER', "
      "'TRANSFORMER', 'OUTPUT_TRANSFORMER', 'COMBINER', 'OUTLIER_DETECTOR')"),
     (["REST"], "Unknown args: REST; see --help for those that there are"),
+    (["--work", "2"], "Unknown args: --work 2; see --help for those that there are"),
 ]  # fmt: skip
 
 

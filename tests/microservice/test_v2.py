@@ -337,3 +337,20 @@ async def test_a_class_with_a_raw_method_alone_gets_the_decoded_message() -> Non
             "/v2/models/m/infer", content=body, headers={"inference-header-content-length": str(length)}
         )
     assert response.json()["outputs"] == [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["hi"]}]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/v2/models/m/infer", {"inputs": [FP32]}), ("/v1/models/m:predict", {"instances": [[1.0, 2.0]]})],
+    ids=["v2", "tensorflow"],
+)
+async def test_a_raw_method_for_seldon_messages_is_not_asked_where_there_is_another(path: str, message: Any) -> None:
+    class Both(M):
+        def predict_raw(self, msg: Any) -> Any:
+            raise AssertionError("it is written for messages of another protocol")
+
+        predict_rest = predict_raw
+
+    async with served(Both(), unit="m") as service:
+        response = await service.client.post(path, json=message)
+    assert response.status_code == 200, response.text

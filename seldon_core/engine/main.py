@@ -55,6 +55,8 @@ def run(argv: Sequence[str]) -> int:
     # What is loaded by now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    # Requests leave no cycles behind, so it need not look at each few that are in flight at the same time either.
+    gc.set_threshold(10_000, 10, 10)
     try:
         return serve_in_workers(flags, predictor) if flags.workers > 1 else uvloop.run(serve(flags, predictor))
     except OSError as error:

@@ -400,6 +400,15 @@ async def test_a_dead_kept_alive_connection_is_not_noticed_by_the_caller(run_eng
         assert await codes(engine) == await codes(engine, CALLED) == {"200": 5}
 
 
+async def test_connections_to_a_component_are_used_again(run_engine, connect) -> None:
+    async with echoing().running() as peer, run_engine(node("m", peer.port)) as engine:
+        clients = [await connect(engine.http_port) for _ in range(20)]
+        for _ in range(10):
+            answers = await asyncio.gather(*(client.ask(request()) for client in clients))
+            assert {answer.body for answer in answers} == {BODY}
+        assert peer.connections <= len(clients)
+
+
 async def test_too_many_requests_in_flight_are_refused(run_engine, connect, monkeypatch: pytest.MonkeyPatch) -> None:
     async with silent().running() as peer, run_engine(node("m", peer.port)) as engine:
         (pool,) = engine._pools.values()

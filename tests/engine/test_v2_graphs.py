@@ -9,6 +9,7 @@ import pytest
 
 from seldon_core.protocols import v2
 from tests.engine.graphs import Behaviour, ask, components, get, n, paths, place, post, says, silent
+from tests.engine.test_rest import CALLED, SERVED, samples
 from tests.http_peers import RawResponse, http_answer
 
 INFER = "/v2/models/infer"
@@ -120,6 +121,15 @@ async def test_one_node_is_asked_for_the_model_that_the_caller_named(run_engine,
     async with components(m=ADD) as peers, run_engine(place(n("m"), peers), "--protocol=kfserving") as engine:
         assert (await ask(engine, post(path, request_of(1)))).status == 200
         assert paths(peers["m"]) == [asked]
+
+
+async def test_names_that_callers_make_up_are_no_labels(run_engine) -> None:
+    async with components(m=ADD) as peers, run_engine(place(n("m"), peers), "--protocol=v2") as engine:
+        for number in range(30):
+            assert (await ask(engine, post(f"/v2/models/x{number}/infer", request_of(1)))).status == 200
+        (called,) = (await samples(engine, CALLED)).items()
+        assert (called[0][3], called[0][6], called[1]) == ("/v2/models/m/infer", "m", 30)
+        assert list((await samples(engine, SERVED)).values()) == [30]
 
 
 async def test_nodes_of_larger_graphs_are_asked_under_their_own_names(run_engine) -> None:

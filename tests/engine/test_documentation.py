@@ -5,10 +5,20 @@ import contextlib
 import re
 import shlex
 import sys
+from inspect import signature
 from pathlib import Path
 
+from seldon_core.engine.compression import GZIP_FROM
+from seldon_core.engine.config import (
+    DEFAULT_BUFFERED_BYTES,
+    DEFAULT_TIMEOUT_MILLISECONDS,
+    REST_BODY,
+    REST_TIMEOUT,
+)
 from seldon_core.engine.flags import FLAGS, parse_flags
 from seldon_core.engine.metrics import CLIENT, CLIENT_LABELS, SERVER, SERVER_LABELS
+from seldon_core.transport.http_client import CONNECT_SECONDS, Pool
+from seldon_core.transport.limits import UNCOUNTED_BODY, Limits
 from tests.engine.conftest import node
 from tests.engine.graphs import ask, get
 
@@ -47,6 +57,25 @@ def test_every_variable_is_one() -> None:
 def test_the_metrics_are_those() -> None:
     for name in (SERVER, CLIENT, *SERVER_LABELS, *CLIENT_LABELS):
         assert f"`{name}`" in PAGE
+
+
+def test_the_limits_are_those() -> None:
+    limits = Limits()
+    rows = PAGE.partition("## Limits")[2].partition("## Metrics")[0]
+    timeout, in_flight = DEFAULT_TIMEOUT_MILLISECONDS / 1000, signature(Pool).parameters["max_in_flight"].default
+    for shown in (
+        f"{limits.body_bytes >> 20} MiB ({limits.body_bytes} bytes)",
+        f"{limits.head_bytes >> 10} KiB, {limits.headers} headers",
+        f"up to {UNCOUNTED_BODY >> 10} KiB",
+        f"{DEFAULT_BUFFERED_BYTES >> 20} MiB where it has none",
+        f"| {in_flight:,} |",
+        *(f"| {seconds:g} s" for seconds in (timeout, CONNECT_SECONDS, limits.head_seconds, limits.body_seconds)),
+        f"| {limits.idle_seconds:g} s, as announced",
+        f"annotation `{REST_BODY}`, in bytes",
+        f"annotation `{REST_TIMEOUT}`, in milliseconds",
+    ):
+        assert shown in rows, shown
+    assert f"from {GZIP_FROM >> 10} KiB on" in PAGE
 
 
 async def test_the_paths_about_the_graph_are_served(run_engine) -> None:

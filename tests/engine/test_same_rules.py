@@ -112,6 +112,21 @@ async def test_events(run_engine, graph: dict[str, Any]) -> None:
 
 
 @shapes
+@pytest.mark.parametrize("further", [[], ["ce-specversion: 1.0"]], ids=["plain", "event"])
+async def test_requests_with_the_same_head_have_ids_of_their_own(
+    run_engine, connect, graph: dict[str, Any], further: list[str]
+) -> None:
+    async with components(a=says(GOOD), m=says(GOOD)) as peers, run_engine(place(graph, peers)) as engine:
+        client = await connect(engine.http_port)
+        answers = [await client.ask(post(PREDICTIONS, X, *further)) for _ in range(5)]
+        ids = [answer.headers["seldon-puid"] for answer in answers]
+        assert len(set(ids)) == 5
+        assert [answer.headers.get("ce-id") for answer in answers] == (ids if further else [None] * 5)
+        seen = [line for head in peers["m"].heads for line in head.decode().split("\r\n") if "seldon-puid" in line]
+        assert seen == [f"seldon-puid: {puid}" for puid in ids]
+
+
+@shapes
 @pytest.mark.parametrize("way", ["annotation", "header"])
 async def test_deadlines(run_engine, graph: dict[str, Any], way: str) -> None:
     settings = TIMEOUT if way == "annotation" else {}

@@ -194,7 +194,7 @@ def with_servers(predictor: Object) -> Object:
     Args:
         predictor: The predictor; any shape is accepted, and containers are added where there is a place for them.
     """
-    written = {as_text(ref.container.get("name")) for ref in containers(predictor)}
+    written = {ref.name for ref in containers(predictor)}
     named = (as_text(node.get("name")) for node in nodes(predictor.get("graph")) if is_server(node))
     missing = list(dict.fromkeys(name for name in named if name and name not in written))
     components = predictor.get("componentSpecs")
@@ -316,7 +316,7 @@ def _planned_predictor(predictor: Any, scope: _Scope) -> Any:
     for ref in _in_order_of_numbers(predictor, written):
         # Containers outside the graph use up numbers as well: users' set-ups know the numbers of the others.
         http, grpc = (scope.allocator.named(kind, predictor_name, ref.container) for kind in ("http", "grpc"))
-        name = as_text(ref.container.get("name"))
+        name = ref.name
         if name and name in named:
             host = _host(predictor, name, scope, beside_engine=ref.spec_index == engine_index)
             named[name]["endpoint"] = _endpoint(named[name], host, (http, grpc), scope)

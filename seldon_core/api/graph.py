@@ -1,19 +1,22 @@
 """Walking a predictor: the nodes of its graph, its containers, and the pod that carries the engine."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from . import constants as c
 from .objects import as_list, as_map, as_text, is_empty
 
 
-class ContainerRef(NamedTuple):
-    """A container of a predictor and where it stands."""
+class ContainerRef(Struct, frozen=True):
+    """A container of a predictor and where it stands; its name is empty where it has none."""
 
     path: str
     spec_index: int
     container_index: int
     container: dict[str, Any]
+    name: str
 
 
 def walk(graph: Any, path: str = "graph") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -31,9 +34,9 @@ def walk(graph: Any, path: str = "graph") -> Iterator[tuple[str, dict[str, Any]]
             continue
         yield here, node
         children = node.get("children")
-        if isinstance(children, list):
-            places = range(len(children) - 1, -1, -1)
-            waiting += [(f"{here}.children[{index}]", children[index]) for index in places]
+        if children and isinstance(children, list):
+            for index in range(len(children) - 1, -1, -1):
+                waiting.append((f"{here}.children[{index}]", children[index]))
 
 
 def nodes(graph: Any) -> Iterator[dict[str, Any]]:
@@ -62,7 +65,10 @@ def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterato
         where = f"{path}.componentSpecs[{spec_index}].spec.containers"
         for index, container in enumerate(listed):
             if isinstance(container, dict):
-                yield ContainerRef(f"{where}[{index}]", spec_index, index, container)
+                name = container.get("name")
+                yield ContainerRef(
+                    f"{where}[{index}]", spec_index, index, container, name if isinstance(name, str) else ""
+                )
 
 
 def engine_spec_index(predictor: Mapping[str, Any]) -> int | None:
@@ -75,7 +81,7 @@ def engine_spec_index(predictor: Mapping[str, Any]) -> int | None:
         The index, or None when no node of the graph has a container.
     """
     names = {node["name"] for node in nodes(predictor.get("graph")) if isinstance(node.get("name"), str)}
-    holding = (ref.spec_index for ref in containers(predictor) if as_text(ref.container.get("name")) in names)
+    holding = (ref.spec_index for ref in containers(predictor) if ref.name in names)
     return next(holding, None)
 
 

@@ -46,7 +46,7 @@ def deployment_name(
     suffix = as_text(as_map(component_spec.get("metadata")).get("name"))
     if not suffix:
         containers = as_list(as_map(component_spec.get("spec")).get("containers"))
-        suffix = "-".join(as_text(as_map(container).get("name")) for container in containers)
+        suffix = "-".join([as_text(as_map(container).get("name")) for container in containers])
     base = f"{sdep_name}-{predictor_name}-{index}-{suffix}"
     prefixed = f"{sdep_name}-{_digest(base)}"
     if sdep_name_as_prefix and len(base) > MAX_LENGTH >= len(prefixed):

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import constants as c
 from .findings import ABSENT, Finding
-from .objects import as_list, as_map, as_text
+from .objects import as_list, as_map
 from .rules.view import Predictor
 
 _RULE = "is not served by this version"
@@ -31,9 +31,12 @@ def check_support(spec: dict[str, Any], predictors: Sequence[Predictor]) -> Iter
             yield Finding(f"spec.{field}", spec[field], _RULE, f"write {served} or leave {field} out")
     for predictor in predictors:
         yield from _check_predictor(predictor)
-        for where, node in predictor.nodes:
-            if node.get("logger") or node.get("endpoint"):
-                yield from _check_node(node, where)
+        for where, node in predictor.loggers:
+            yield Finding(f"{where}.logger", node["logger"], _RULE, "remove it")
+        for where, node in predictor.endpoints:
+            kind = as_map(node["endpoint"]).get("type")
+            if kind in c.ENDPOINT_TYPES and kind != "REST":
+                yield Finding(f"{where}.endpoint.type", kind, _RULE, "write REST or leave type out")
     if len(predictors) > 1 and predictors[0].settings.installation.ingress is False:
         rule = "requests are shared out by an ingress, and this installation uses none"
         remedy = "send requests to the Service of one of the predictors, or switch an ingress on"
@@ -51,10 +54,3 @@ def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
             path = f"{predictor.path}.componentSpecs[{index}].kedaSpec"
             yield Finding(path, ABSENT, rule, "set the value keda.enabled, or write hpaSpec in its place", "warning")
 
-
-def _check_node(node: dict[str, Any], where: str) -> Iterator[Finding]:
-    if node.get("logger"):
-        yield Finding(f"{where}.logger", node["logger"], _RULE, "remove it")
-    endpoint = as_text(as_map(node.get("endpoint")).get("type"))
-    if endpoint in c.ENDPOINT_TYPES and endpoint != "REST":
-        yield Finding(f"{where}.endpoint.type", endpoint, _RULE, "write REST or leave type out")

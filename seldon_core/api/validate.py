@@ -49,7 +49,7 @@ def validate(
     findings = list(_findings(obj, installation, neighbours))
     if old is not None and any(finding.severity == "error" for finding in findings):
         findings = ratcheted(findings, obj, _findings(old, installation, neighbours), old)
-    return sorted(findings, key=_order)
+    return sorted(findings, key=_order) if findings else findings
 
 
 def _findings(obj: Any, installation: Installation, neighbours: Neighbours | None) -> Iterator[Finding]:
@@ -57,8 +57,7 @@ def _findings(obj: Any, installation: Installation, neighbours: Neighbours | Non
         yield wrong_type(obj, "object", c.KIND)
         return
     yield from _check_identity(obj)
-    # The graph's defaults decide nothing but the words about its shape.
-    spec = as_map(stored_defaults(obj, graph=False)).get("spec")
+    spec = obj.get("spec")
     if spec is None:
         yield Finding("spec", ABSENT, "is required", "add a spec with a list of predictors")
     elif not isinstance(spec, dict):
@@ -93,8 +92,10 @@ def _check_spec(
     metadata = as_map(obj.get("metadata"))
     predictors = _predictors(spec, Settings.of(spec, installation))
     yield from _check_shapes(spec, predictors, obj)
-    yield from check_spec_annotations(spec.get("annotations"), "spec.annotations")
-    yield from check_metadata_annotations(metadata.get("annotations"), "metadata.annotations")
+    if spec.get("annotations"):
+        yield from check_spec_annotations(spec["annotations"], "spec.annotations")
+    if metadata.get("annotations"):
+        yield from check_metadata_annotations(metadata["annotations"], "metadata.annotations")
     yield from check_ignored_in_spec(spec)
     for predictor in predictors:
         yield from _check_predictor(predictor)
@@ -110,8 +111,9 @@ def _check_spec(
 def _check_shapes(spec: dict[str, Any], predictors: list[Predictor], obj: Any) -> Iterator[Finding]:
     """Yield wrong types of the spec and of graph nodes; an empty type of a node counts as left out."""
     children = [node for predictor in predictors for _, node in predictor.nodes[1:]]
-    if fits(spec, spec_shape()) and fits(children, nodes_shape()):
+    if fits(spec, spec_shape()) and (not children or fits(children, nodes_shape())):
         return
+    # An empty word counts as left out.
     filled = stored_defaults(obj)["spec"]
     yield from check_shape(filled, spec_shape(), "spec")
     for predictor in _predictors(filled, predictors[0].settings) if predictors else ():
@@ -126,20 +128,29 @@ def _predictors(spec: dict[str, Any], settings: Settings) -> list[Predictor]:
 
 def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
     fields, path = predictor.fields, predictor.path
-    labels = dict(as_map(fields.get("labels")))
-    if labels.get(c.LABEL_VERSION) == fields.get("name"):
-        # The default: what is wrong with it is reported as the name.
-        labels.pop(c.LABEL_VERSION, None)
-    yield from check_labels(labels, f"{path}.labels")
-    yield from check_predictor_annotations(fields.get("annotations"), f"{path}.annotations")
+    if fields.get("labels"):
+        yield from check_labels(_written_labels(fields), f"{path}.labels")
+    if fields.get("annotations"):
+        yield from check_predictor_annotations(fields["annotations"], f"{path}.annotations")
     yield from check_graph(predictor)
-    yield from check_servers(predictor)
+    if predictor.servers:
+        yield from check_servers(predictor)
     yield from check_kubernetes_types(predictor)
     yield from check_pods(predictor)
-    yield from check_env(as_map(fields.get("svcOrchSpec")).get("env"), f"{path}.svcOrchSpec.env")
-    yield from check_kafka(predictor)
-    yield from check_explainer(predictor)
+    if engine := as_map(fields.get("svcOrchSpec")):
+        yield from check_env(engine.get("env"), f"{path}.svcOrchSpec.env")
+    if predictor.settings.kafka:
+        yield from check_kafka(predictor)
+    if fields.get("explainer"):
+        yield from check_explainer(predictor)
     yield from check_ignored_in_predictor(predictor)
+
+
+def _written_labels(predictor: dict[str, Any]) -> dict[str, Any]:
+    """Return the labels of a predictor without the default one: what is wrong with that is reported as the name."""
+    labels = as_map(predictor["labels"])
+    default = predictor.get("name")
+    return {key: value for key, value in labels.items() if key != c.LABEL_VERSION or value != default}
 
 
 def _order(finding: Finding) -> tuple[bool, list[tuple[bool, int, bool, str]]]:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from .. import constants as c
@@ -38,19 +39,20 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
         rule = f"the graph is more than {MAX_DEPTH} levels deep"
         yield Finding(predictor.too_deep, ABSENT, rule, "make it shallower")
         return
-    available = [name for ref in predictor.containers if (name := as_text(ref.container.get("name")))]
-    known = set(available)
+    known = {ref.name for ref in predictor.containers if ref.name}
     seen: dict[str, str] = {}
     for where, node in predictor.nodes:
-        name = as_text(node.get("name"))
-        if name in seen:
+        name = node.get("name")
+        if not name or not isinstance(name, str):
+            pass
+        elif name in seen:
             remedy = "give each node a name and a container of its own"
             yield Finding(f"{where}.name", name, f"is already the name of {seen[name]}", remedy)
-        elif name:
+        else:
             seen[name] = where
             if name not in known:
                 if not has_implementation(node):
-                    yield _without_container(name, available, f"{where}.name", predictor.path)
+                    yield _without_container(name, f"{where}.name", predictor)
                 elif is_server(node):
                     yield from check_label_name(
                         name, f"{where}.name", "containers and their Services are named after it"
@@ -59,9 +61,9 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
             yield from _check_what_it_does(node, where, predictor)
         if node.get("parameters"):
             yield from _check_parameters(node, where)
-        if node.get("logger"):
-            yield from _check_logger(node, where)
-    yield from _check_engine_has_a_pod(predictor, known)
+    for where, node in predictor.loggers:
+        yield from _check_logger(node, where)
+    yield from _check_engine_has_a_pod(predictor)
     if predictor.without_engine and len(predictor.nodes) > 1:
         path = f"{predictor.path}.annotations[{c.ANNOTATION_NO_ENGINE}]"
         rule = f"a graph of {len(predictor.nodes)} nodes needs an engine that calls them"
@@ -99,9 +101,10 @@ def _check_what_it_does(node: Object, where: str, predictor: Predictor) -> Itera
             yield Finding(where, as_text(node.get("name")), rule, "write spec.transport: rest, or another protocol")
 
 
-def _without_container(name: str, available: list[str], where: str, path: str) -> Finding:
+def _without_container(name: str, where: str, predictor: Predictor) -> Finding:
+    available = [ref.name for ref in predictor.containers if ref.name]
     rule = "no container in componentSpecs has this name"
-    addition = f"add a container named {short(name)} with its image to {path}.componentSpecs"
+    addition = f"add a container named {short(name)} with its image to {predictor.path}.componentSpecs"
     if not available:
         return Finding(where, name, rule, addition)
     shown = available[:_COMPARED_NAMES]
@@ -142,9 +145,8 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
         if not isinstance(parameter, dict) or not isinstance(value := parameter.get("value"), str):
             continue
         kind = as_text(parameter.get("type"))
-        pattern, wording = _PARAMETER_VALUES.get(kind, (None, ""))
-        if pattern is not None and not pattern.fullmatch(value.strip()):
-            rule = f"must be {wording}, as the parameter's type is {kind}"
+        if not _is_of_type(value, kind):
+            rule = f"must be {_PARAMETER_VALUES[kind][1]}, as the parameter's type is {kind}"
             remedy = "correct the value, or write type: STRING"
         elif parameter.get("name") == _RATIO and node.get("implementation") == _AB_TEST and not _is_ratio(value):
             rule = "is the share of requests that go to the first child, from 0 to 1"
@@ -152,6 +154,12 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
         else:
             continue
         yield Finding(f"{where}.parameters[{index}].value", value, rule, remedy)
+
+
+# The same few values stand in most objects.
+@lru_cache(maxsize=1024)
+def _is_of_type(value: str, kind: str) -> bool:
+    return kind not in _PARAMETER_VALUES or _PARAMETER_VALUES[kind][0].fullmatch(value.strip()) is not None
 
 
 def _check_logger(node: Object, where: str) -> Iterator[Finding]:
@@ -165,14 +173,13 @@ def _is_ratio(value: str) -> bool:
     return _NUMBER.fullmatch(value.strip()) is not None and 0 <= float(value) <= 1
 
 
-def _check_engine_has_a_pod(predictor: Predictor, containers: set[str]) -> Iterator[Finding]:
+def _check_engine_has_a_pod(predictor: Predictor) -> Iterator[Finding]:
     """Yield a graph of built-in components only: there is no pod that the engine could run in."""
-    built_in = all(has_implementation(node) and not is_server(node) for _, node in predictor.nodes)
     if (
         predictor.nodes
-        and built_in
+        and not predictor.serving
         and not predictor.settings.separate_engine
-        and not containers & set(predictor.named)
+        and all(has_implementation(node) and not is_server(node) for _, node in predictor.nodes)
     ):
         rule = "no node has a container, in whose pod the engine could run"
         remedy = f'add a node with a container, or the annotation {c.ANNOTATION_SEPARATE_ENGINE}: "true" to the spec'

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import constants as c
 from ..findings import Finding
-from ..objects import is_empty
+from ..objects import as_map, is_empty
 from .view import Object, Predictor
 
 _SPEC = {"name": "metadata.name is the name", "oauth_key": "remove it", "oauth_secret": "remove it"}
@@ -36,10 +36,8 @@ def check_ignored_in_predictor(predictor: Predictor) -> Iterator[Finding]:
         if not is_empty(node.get("type")) and node["type"] != c.MODEL:
             rule = f"is ignored, as a prepackaged server is a {c.MODEL}"
             yield Finding(f"{where}.type", node["type"], rule, "leave type out", "warning")
-    for where, node in predictor.nodes:
-        endpoint = node.get("endpoint")
-        if endpoint and isinstance(endpoint, dict):
-            yield from _ignored(endpoint, f"{where}.endpoint", _ENDPOINT)
+    for where, node in predictor.endpoints:
+        yield from _ignored(as_map(node["endpoint"]), f"{where}.endpoint", _ENDPOINT)
 
 
 def _ignored(part: dict[str, Any], path: str, remedies: dict[str, str]) -> Iterator[Finding]:

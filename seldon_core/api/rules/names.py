@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from .. import constants as c
@@ -39,6 +40,8 @@ def check_metadata(obj: dict[str, Any]) -> Iterator[Finding]:
         yield _bad_service_name("metadata.name", name)
 
 
+# Each object comes here several times, and names are few.
+@lru_cache(maxsize=1024)
 def is_label_name(name: str) -> bool:
     """Tell whether a name is a DNS label.
 

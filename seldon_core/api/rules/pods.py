@@ -12,7 +12,7 @@ from ..graph import has_implementation
 from ..objects import as_list, as_map, as_number, as_text, is_empty
 from .annotations import check_pod_annotations
 from .names import check_deployment_suffix, check_label_name, check_labels, is_label_name
-from .scaling import check_scaling
+from .scaling import SCALING_FIELDS, check_scaling
 from .view import Object, Predictor
 
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
@@ -29,9 +29,11 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
     Args:
         predictor: The predictor.
     """
+    components = as_list(predictor.fields.get("componentSpecs"))
     engine_index = predictor.engine_index()
-    yield from _check_one_pod_per_node(predictor)
-    for index, component in enumerate(as_list(predictor.fields.get("componentSpecs"))):
+    if len(components) > 1:
+        yield from _check_one_pod_per_node(predictor)
+    for index, component in enumerate(components):
         if not isinstance(component, dict):
             continue
         where = f"{predictor.path}.componentSpecs[{index}]"
@@ -39,7 +41,8 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
             yield from check_deployment_suffix(as_text(metadata.get("name")), f"{where}.metadata.name")
             yield from check_labels(metadata.get("labels"), f"{where}.metadata.labels")
             yield from check_pod_annotations(metadata.get("annotations"), f"{where}.metadata.annotations")
-        yield from check_scaling(component, where)
+        if not SCALING_FIELDS.isdisjoint(component):
+            yield from check_scaling(component, where)
         pod = component.get("spec")
         if pod is None:
             yield Finding(f"{where}.spec", ABSENT, "is required", "add it, with a list of containers")
@@ -51,22 +54,22 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
 def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple[int, ...]) -> Iterator[Finding]:
     names: dict[str, str] = {}
     ports: dict[int, str] = {}
-    # The controller fills the volumes of its own mounts, by whatever name.
-    volumes = {as_map(volume).get("name") for volume in as_list(pod.get("volumes")) if _named(volume)}
+    volumes = {volume["name"] for volume in as_list(pod.get("volumes")) if _named(volume)}
     for where, container, runs_along in _containers(pod, path):
-        name = container.get("name")
+        name, image = container.get("name"), container.get("image")
+        env, mounts, declared = container.get("env"), container.get("volumeMounts"), container.get("ports")
         if isinstance(name, str) and name not in names and name not in _RESERVED and is_label_name(name):
             names[name] = where
         else:
             yield from _check_container_name(container, where, predictor, names)
-        if not _is_clean(container.get("image")):
+        if not (image and isinstance(image, str) and image == image.strip()):
             yield from _check_image(container, where, predictor if runs_along else None)
-        if _repeats(container.get("env")):
-            yield from check_env(container["env"], f"{where}.env")
-        if container.get("volumeMounts"):
-            yield from _check_mounts(container, where, volumes)
-        if container.get("ports"):
-            if not _is_one_good_port(container["ports"]):
+        if env and isinstance(env, list) and len(_distinct_names(env)) < len(env):
+            yield from check_env(env, f"{where}.env")
+        if mounts and not volumes.issuperset(_distinct_names(mounts) or (None,)):
+            yield from _check_mounts(mounts, where, volumes)
+        if declared:
+            if not _is_one_good_port(declared):
                 yield from _check_ports(container, where)
             if runs_along:
                 yield from _check_shared_ports(container, where, ports, engine_ports)
@@ -74,10 +77,12 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
 
 def _containers(pod: Object, path: str) -> Iterator[tuple[str, Object, bool]]:
     """Yield path and container of all containers of a pod, and whether it runs as long as the pod."""
-    for field, runs_along in (("initContainers", False), ("containers", True)):
-        for index, container in enumerate(as_list(pod.get(field))):
-            if isinstance(container, dict):
-                yield f"{path}.{field}[{index}]", container, runs_along
+    for field in ("initContainers", "containers"):
+        if listed := as_list(pod.get(field)):
+            runs_along = field == "containers"
+            for index, container in enumerate(listed):
+                if isinstance(container, dict):
+                    yield f"{path}.{field}[{index}]", container, runs_along
 
 
 def _named(part: Any) -> bool:
@@ -91,22 +96,19 @@ def check_env(env: Any, path: str) -> Iterator[Finding]:
         env: The environment of a container.
         path: Its path.
     """
-    for name, count in Counter(_names(env)).items():
+    listed = (each.get("name") for each in as_list(env) if isinstance(each, dict))
+    for name, count in Counter(name for name in listed if isinstance(name, str)).items():
         if name and count > 1:
             rule = f"is set {count} times, of which the last counts"
             yield Finding(path, name, rule, "remove the others", "warning")
 
 
-def _names(listed: Any) -> list[str]:
-    return [name for each in as_list(listed) if isinstance(each, dict) and isinstance(name := each.get("name"), str)]
-
-
-def _repeats(listed: Any) -> bool:
-    """Tell whether two items of a list have one name."""
-    if not isinstance(listed, list) or len(listed) < 2:
-        return False
-    names = _names(listed)
-    return len(set(names)) != len(names)
+def _distinct_names(listed: Any) -> set[Any]:
+    """Return the names of the items of a list; none where the list has a form that is to be looked at closely."""
+    try:
+        return {each["name"] for each in listed}
+    except (TypeError, KeyError):
+        return set()
 
 
 def _check_container_name(
@@ -129,17 +131,11 @@ def _check_container_name(
 def _check_one_pod_per_node(predictor: Predictor) -> Iterator[Finding]:
     """Yield containers of a graph node that has one in another pod already: only one of them could be called."""
     first: dict[str, tuple[int, str]] = {}
-    for ref in predictor.containers:
-        name = as_text(ref.container.get("name"))
-        if name in predictor.named:
-            pod, path = first.setdefault(name, (ref.spec_index, ref.path))
-            if pod != ref.spec_index:
-                rule = f"is already the name of {path}, which serves this graph node"
-                yield Finding(f"{ref.path}.name", name, rule, "rename one of the two containers and its graph node")
-
-
-def _is_clean(image: Any) -> bool:
-    return isinstance(image, str) and image != "" and image == image.strip()
+    for ref in predictor.serving:
+        pod, path = first.setdefault(ref.name, (ref.spec_index, ref.path))
+        if pod != ref.spec_index:
+            rule = f"is already the name of {path}, which serves this graph node"
+            yield Finding(f"{ref.path}.name", ref.name, rule, "rename one of the two containers and its graph node")
 
 
 def _check_image(container: Object, where: str, predictor: Predictor | None) -> Iterator[Finding]:
@@ -163,8 +159,9 @@ def _is_tfserving(name: str, predictor: Predictor) -> bool:
     return name == c.TFSERVING_CONTAINER_NAME and "TENSORFLOW_SERVER" in servers
 
 
-def _check_mounts(container: Object, where: str, volumes: set[Any]) -> Iterator[Finding]:
-    for index, mount in enumerate(as_list(container["volumeMounts"])):
+def _check_mounts(mounts: Any, where: str, volumes: set[str]) -> Iterator[Finding]:
+    """Yield mounts of volumes that do not exist; the controller fills those of its own mounts, by whatever name."""
+    for index, mount in enumerate(as_list(mounts)):
         name = as_text(as_map(mount).get("name"))
         if name and name not in volumes and name not in (c.PODINFO_VOLUME, _OLD_PODINFO_VOLUME):
             if name.endswith(_MODEL_VOLUME_SUFFIX):

@@ -1,6 +1,7 @@
 """The predictors beside one another: their names, their shares of the traffic, and the names made from them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from .. import constants as c
 from ..defaults import with_servers
@@ -90,23 +91,32 @@ def _correction(live: Sequence[Predictor], total: int) -> str:
 Neighbours = Callable[[str, str], str | None]
 
 
-def made(sdep_name: str, predictors: Sequence[Predictor]) -> Iterator[tuple[str, str, str, object, str]]:
-    """Yield kind, name, deciding field, its value and a remedy for every Service and Deployment.
+class Made(NamedTuple):
+    """A Service or Deployment: its kind and name, the field that decides the name, its value, and how to change it."""
+
+    kind: str
+    name: str
+    where: str
+    value: object
+    remedy: str
+
+
+def made(sdep_name: str, predictors: Sequence[Predictor]) -> list[Made]:
+    """Return every Service and Deployment that the predictors turn into.
 
     Args:
         sdep_name: The name of the SeldonDeployment.
         predictors: The predictors; of those with one name, only the first makes anything.
     """
     seen: set[str] = set()
+    objects: list[Made] = []
     for predictor in predictors:
-        name = as_text(predictor.fields.get("name"))
-        if not name or name in seen:
-            continue
-        seen.add(name)
-        for service, where, value in _services(sdep_name, predictor):
-            yield "Service", service, where, value, "rename one of the two"
-        for deployment, where, remedy in _deployments(sdep_name, predictor):
-            yield "Deployment", deployment, where, ABSENT, remedy
+        name = predictor.name
+        if name and name not in seen:
+            seen.add(name)
+            objects += _services(sdep_name, predictor, name)
+            objects += _deployments(sdep_name, predictor, name)
+    return objects
 
 
 def check_collisions(
@@ -121,37 +131,45 @@ def check_collisions(
     """
     taken: dict[tuple[str, str], str] = {}
     for kind, name, where, value, remedy in made(sdep_name, predictors):
-        if (kind, name) in taken:
-            yield Finding(where, value, f"makes a {kind} named {short(name)}, as {taken[kind, name]} does", remedy)
-        elif neighbours is not None and (other := neighbours(kind, name)) is not None:
+        if (key := (kind, name)) in taken:
+            yield Finding(where, value, f"makes a {kind} named {short(name)}, as {taken[key]} does", remedy)
+            continue
+        taken[key] = where
+        if neighbours is not None and (other := neighbours(kind, name)) is not None:
             rule = f"makes a {kind} named {short(name)}, as SeldonDeployment {short(other)} does"
             yield Finding(where, value, rule, remedy)
-        taken.setdefault((kind, name), where)
 
 
-def _services(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, the deciding field and its value for every Service of a predictor."""
-    name = as_text(predictor.fields.get("name"))
+def _services(sdep_name: str, predictor: Predictor, name: str) -> list[Made]:
+    remedy = "rename one of the two"
     chosen = as_text(as_map(predictor.fields.get("annotations")).get(c.ANNOTATION_SERVICE_NAME))
     where = f"{predictor.path}.annotations[{c.ANNOTATION_SERVICE_NAME}]" if chosen else f"{predictor.path}.name"
-    yield predictor_service_name(sdep_name, predictor.fields), where, chosen or name
-    for container, path in predictor.served_names():
-        yield container_service_name(sdep_name, name, container), path, container
-    if _has_explainer(predictor):
-        yield explainer_name(sdep_name, name), f"{predictor.path}.explainer", name
+    services = [Made("Service", predictor_service_name(sdep_name, predictor.fields), where, chosen or name, remedy)]
+    services += [
+        Made("Service", container_service_name(sdep_name, name, container), path, container, remedy)
+        for container, path in predictor.served_names().items()
+    ]
+    if predictor.fields.get("explainer") and _has_explainer(predictor):
+        services.append(
+            Made("Service", explainer_name(sdep_name, name), f"{predictor.path}.explainer", name, remedy)
+        )
+    return services
 
 
-def _deployments(sdep_name: str, predictor: Predictor) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, what it is made for and how to change it for every Deployment of a predictor."""
-    name = as_text(predictor.fields.get("name"))
+def _deployments(sdep_name: str, predictor: Predictor, name: str) -> list[Made]:
     fields = with_servers(predictor.fields) if predictor.servers else predictor.fields
+    deployments = []
     for index, component in enumerate(as_list(fields.get("componentSpecs"))):
-        deployment = deployment_name(sdep_name, name, index, as_map(component))
-        yield deployment, f"{predictor.path}.componentSpecs[{index}]", "set its metadata.name to a name of its own"
+        where, remedy = f"{predictor.path}.componentSpecs[{index}]", "set its metadata.name to a name of its own"
+        full = deployment_name(sdep_name, name, index, as_map(component))
+        deployments.append(Made("Deployment", full, where, ABSENT, remedy))
     if predictor.settings.separate_engine and not predictor.without_engine:
-        yield engine_deployment_name(sdep_name, name), f"{predictor.path}.name", "rename the predictor"
-    if _has_explainer(predictor):
-        yield explainer_name(sdep_name, name), f"{predictor.path}.explainer", "rename the predictor"
+        engine, where = engine_deployment_name(sdep_name, name), f"{predictor.path}.name"
+        deployments.append(Made("Deployment", engine, where, ABSENT, "rename the predictor"))
+    if predictor.fields.get("explainer") and _has_explainer(predictor):
+        explainer, where = explainer_name(sdep_name, name), f"{predictor.path}.explainer"
+        deployments.append(Made("Deployment", explainer, where, ABSENT, "rename the predictor"))
+    return deployments
 
 
 def _has_explainer(predictor: Predictor) -> bool:

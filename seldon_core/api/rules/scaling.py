@@ -1,11 +1,13 @@
 """How many pods there are: autoscalers and disruption budgets of a componentSpec."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from ..findings import ABSENT, Finding
 from ..objects import as_map, as_number
 from .view import Object
 
+SCALING_FIELDS: Final = frozenset({"hpaSpec", "kedaSpec", "pdbSpec"})
 _BUDGET = ("minAvailable", "maxUnavailable")
 
 

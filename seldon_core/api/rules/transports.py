@@ -21,7 +21,7 @@ def check_endpoint_types(spec: Object, predictors: Sequence[Predictor]) -> Itera
         return
     expected, reason = transport.upper(), f"spec.transport is {transport}"
     for predictor in predictors:
-        for where, node in predictor.nodes:
+        for where, node in predictor.endpoints:
             given = as_map(node.get("endpoint")).get("type")
             if given not in c.ENDPOINT_TYPES:
                 continue
@@ -34,13 +34,11 @@ def check_endpoint_types(spec: Object, predictors: Sequence[Predictor]) -> Itera
 
 
 def check_kafka(predictor: Predictor) -> Iterator[Finding]:
-    """Yield what keeps a predictor from taking its requests from Kafka, where it is to.
+    """Yield what keeps a predictor that is to take its requests from Kafka from doing so.
 
     Args:
         predictor: The predictor.
     """
-    if not predictor.settings.kafka:
-        return
     env = as_list(as_map(predictor.fields.get("svcOrchSpec")).get("env"))
     given = {as_map(variable).get("name") for variable in env if isinstance(as_map(variable).get("name"), str)}
     missing = [name for name in c.KAFKA_VARIABLES if name not in given]

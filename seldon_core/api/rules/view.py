@@ -1,13 +1,13 @@
 """What the rules look at: a predictor walked once, and the settings of the spec that its rules depend on."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .. import constants as c
 from ..graph import ContainerRef, containers, is_server, walk
 from ..installation import Installation
-from ..objects import as_map, as_text, is_true
+from ..objects import as_text, is_true
 
 MAX_DEPTH = 100
 _STEP = ".children["
@@ -15,10 +15,10 @@ _STEP = ".children["
 _LEAST_LENGTH = MAX_DEPTH * len(_STEP)
 
 Object = dict[str, Any]
+PathAndNode = tuple[str, Object]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What holds for all predictors.
 
     Attributes:
@@ -47,14 +47,13 @@ class Settings:
             protocol=as_text(spec.get("protocol")) or c.DEFAULT_PROTOCOL,
             transport=as_text(spec.get("transport")) or c.DEFAULT_TRANSPORT,
             kafka=spec.get("serverType") == "kafka",
-            separate_engine=is_true(as_map(spec.get("annotations")).get(c.ANNOTATION_SEPARATE_ENGINE)),
+            separate_engine=_switched_on(spec, c.ANNOTATION_SEPARATE_ENGINE),
             installation=installation,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """A predictor, walked once.
+class Predictor(Struct, frozen=True):
+    """A predictor, walked once, so that the rules of what is rarely there need not look for it.
 
     Attributes:
         path: Its path, for example `spec.predictors[0]`.
@@ -63,17 +62,25 @@ class Predictor:
         too_deep: The path of the first node below that, or None.
         named: The first node of each name; nameless ones are left out.
         servers: Those of the nodes that are prepackaged servers.
+        endpoints: Those of the nodes for which an endpoint is written.
+        loggers: Those of the nodes for which a logger is written.
         containers: Its containers.
+        serving: Those of the containers that have the name of a node.
+        without_engine: Whether the user's container is called directly.
         settings: What holds for all predictors.
     """
 
     path: str
     fields: Object
-    nodes: list[tuple[str, Object]]
+    nodes: list[PathAndNode]
     too_deep: str | None
     named: dict[str, Object]
-    servers: list[tuple[str, Object]]
+    servers: list[PathAndNode]
+    endpoints: list[PathAndNode]
+    loggers: list[PathAndNode]
     containers: list[ContainerRef]
+    serving: list[ContainerRef]
+    without_engine: bool
     settings: Settings
 
     @classmethod
@@ -85,25 +92,36 @@ class Predictor:
             path: Its path.
             settings: What holds for all predictors.
         """
-        nodes: list[tuple[str, Object]] = []
+        nodes: list[PathAndNode] = []
         too_deep = None
-        for where, node in walk(fields.get("graph"), f"{path}.graph"):
+        named: dict[str, Object] = {}
+        servers, endpoints, loggers = [], [], []
+        for found in walk(fields.get("graph"), f"{path}.graph"):
+            where, node = found
             if len(where) > _LEAST_LENGTH and where.count(_STEP) > MAX_DEPTH:
                 too_deep = where
                 break
-            nodes.append((where, node))
-        named: dict[str, Object] = {}
-        for _, node in nodes:
+            nodes.append(found)
             name = node.get("name")
-            if name and isinstance(name, str):
-                named.setdefault(name, node)
-        servers = [(where, node) for where, node in nodes if is_server(node)]
-        return cls(path, fields, nodes, too_deep, named, servers, list(containers(fields, path)), settings)
+            if name and isinstance(name, str) and name not in named:
+                named[name] = node
+            if node.get("implementation") and is_server(node):
+                servers.append(found)
+            if node.get("endpoint"):
+                endpoints.append(found)
+            if node.get("logger"):
+                loggers.append(found)
+        refs = list(containers(fields, path))
+        serving = [ref for ref in refs if ref.name in named]
+        without_engine = _switched_on(fields, c.ANNOTATION_NO_ENGINE)
+        return cls(
+            path, fields, nodes, too_deep, named, servers, endpoints, loggers, refs, serving, without_engine, settings
+        )
 
     @property
-    def without_engine(self) -> bool:
-        """Whether the user's container is called directly."""
-        return is_true(as_map(self.fields.get("annotations")).get(c.ANNOTATION_NO_ENGINE))
+    def name(self) -> str:
+        """Its name; empty where it is no text."""
+        return as_text(self.fields.get("name"))
 
     @property
     def shadow(self) -> bool:
@@ -115,23 +133,24 @@ class Predictor:
         if self.without_engine or self.settings.separate_engine:
             return None
         if self.servers:
-            names = {as_text(ref.container.get("name")) for ref in self.containers}
+            names = {ref.name for ref in self.containers}
             if any(as_text(node.get("name")) not in names for _, node in self.servers):
                 # A server without a container gets one in the first pod.
                 return 0
-        holding = (ref.spec_index for ref in self.containers if as_text(ref.container.get("name")) in self.named)
-        return next(holding, None)
+        return self.serving[0].spec_index if self.serving else None
 
-    def served_names(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and path of each container of a graph node, those of servers that are not written too."""
-        seen = set()
-        for ref in self.containers:
-            name = as_text(ref.container.get("name"))
-            if name in self.named and name not in seen:
-                seen.add(name)
-                yield name, f"{ref.path}.name"
+    def served_names(self) -> dict[str, str]:
+        """Return the name and path of each container of a graph node, those of servers that are not written too."""
+        served: dict[str, str] = {}
+        for ref in self.serving:
+            if ref.name not in served:
+                served[ref.name] = f"{ref.path}.name"
         for where, node in self.servers:
-            name = as_text(node.get("name"))
-            if name and name not in seen:
-                seen.add(name)
-                yield name, f"{where}.name"
+            if name := as_text(node.get("name")):
+                served.setdefault(name, f"{where}.name")
+        return served
+
+
+def _switched_on(part: Object, annotation: str) -> bool:
+    annotations = part.get("annotations")
+    return isinstance(annotations, dict) and is_true(annotations.get(annotation))

@@ -6,8 +6,6 @@ all findings. A request that is no AdmissionReview is a `BadReview`. Anything el
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -29,8 +27,7 @@ class BadReview(ValueError):  # noqa: N818 - says what came in, not that we fail
     """The request is not an AdmissionReview that can be answered."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """The part of an AdmissionReview that a decision depends on.
 
     Attributes:
@@ -58,8 +55,7 @@ class Request:
     old_object: Any
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What is answered.
 
     Attributes:
@@ -72,7 +68,7 @@ class Decision:
     patch: Sequence[Operation] = ()
     notice: str | None = None
 
-    @cached_property
+    @property
     def errors(self) -> list[Finding]:
         """The findings that refuse the object."""
         return [finding for finding in self.findings if finding.severity == "error"]
@@ -158,10 +154,10 @@ def mutate(request: Request, *, graph: bool, find: Find = find) -> Decision:
     exempt = _exempt(request)
     if exempt is not None:
         return exempt
-    findings = find(request)
-    if any(finding.severity == "error" for finding in findings):
-        return Decision(findings)
-    return Decision(findings, diff(request.object, stored_defaults(request.object, graph=graph)))
+    decision = Decision(find(request))
+    if decision.errors:
+        return decision
+    return Decision(decision.findings, diff(request.object, stored_defaults(request.object, graph=graph)))
 
 
 def check(request: Request, *, find: Find = find) -> Decision:
@@ -186,11 +182,12 @@ def _exempt(request: Request) -> Decision | None:
 
 def answer(request: Request, decision: Decision) -> dict[str, Any]:
     """Return the AdmissionReview that tells the API server the decision."""
-    response: dict[str, Any] = {"uid": request.uid, "allowed": not decision.errors}
+    errors = decision.errors
+    response: dict[str, Any] = {"uid": request.uid, "allowed": not errors}
     if warnings := decision.warnings:
         response["warnings"] = warnings[:SHOWN] + _more(len(warnings), "warning")
-    if decision.errors:
-        response["status"] = _status(request, decision.errors)
+    if errors:
+        response["status"] = _status(request, errors)
     elif decision.patch:
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(msgspec.json.encode(decision.patch)).decode()

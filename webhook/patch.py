@@ -16,7 +16,8 @@ def diff(old: Any, new: Any) -> list[Operation]:
     while pending:  # not recursive: how deeply objects nest is up to their authors
         path, before, after = pending.pop()
         if isinstance(before, dict) and isinstance(after, dict):
-            operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
+            if not before.keys() <= after.keys():
+                operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
             for key, value in after.items():
                 if key not in before:
                     operations.append({"op": "add", "path": _join(path, key), "value": value})

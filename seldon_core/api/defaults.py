@@ -129,6 +129,7 @@ def node_type(node: Mapping[str, Any]) -> str | None:
     return next((kind for method, kind in _METHOD_TYPES.items() if method in methods), None)
 
 
+_LEFT_OUT = (None, "")
 _METHOD_TYPES = {
     "ROUTE": c.ROUTER,
     "AGGREGATE": c.COMBINER,
@@ -167,7 +168,7 @@ def _stored_predictor(predictor: Any) -> Any:
     filled = predictor
     if name and isinstance(labels, dict | None) and c.LABEL_VERSION not in (labels or {}):
         filled = {**filled, "labels": {**(labels or {}), c.LABEL_VERSION: name}}
-    if any(is_empty(node.get("type")) and node_type(node) is not None for node in nodes(predictor.get("graph"))):
+    if any(node.get("type") in _LEFT_OUT and node_type(node) is not None for node in nodes(predictor.get("graph"))):
         filled = {**filled, "graph": _copied_graph(predictor["graph"])}
         for node in nodes(filled["graph"]):
             kind = node_type(node)

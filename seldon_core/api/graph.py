@@ -50,7 +50,8 @@ def nodes(graph: Any) -> Iterator[dict[str, Any]]:
         node = waiting.pop()
         if isinstance(node, dict):
             yield node
-            waiting += reversed(as_list(node.get("children")))
+            if children := as_list(node.get("children")):
+                waiting += reversed(children)
 
 
 def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterator[ContainerRef]:

@@ -53,4 +53,3 @@ def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
             rule = "has no effect, as KEDA is switched off in this installation: the written replicas hold"
             path = f"{predictor.path}.componentSpecs[{index}].kedaSpec"
             yield Finding(path, ABSENT, rule, "set the value keda.enabled, or write hpaSpec in its place", "warning")
-

@@ -145,7 +145,7 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
         if not isinstance(parameter, dict) or not isinstance(value := parameter.get("value"), str):
             continue
         kind = as_text(parameter.get("type"))
-        if not _is_of_type(value, kind):
+        if kind in _PARAMETER_VALUES and not _is_of_type(value, kind):
             rule = f"must be {_PARAMETER_VALUES[kind][1]}, as the parameter's type is {kind}"
             remedy = "correct the value, or write type: STRING"
         elif parameter.get("name") == _RATIO and node.get("implementation") == _AB_TEST and not _is_ratio(value):
@@ -156,10 +156,14 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
         yield Finding(f"{where}.parameters[{index}].value", value, rule, remedy)
 
 
-# The same few values stand in most objects.
-@lru_cache(maxsize=1024)
 def _is_of_type(value: str, kind: str) -> bool:
-    return kind not in _PARAMETER_VALUES or _PARAMETER_VALUES[kind][0].fullmatch(value.strip()) is not None
+    # What is short is remembered: each object comes here several times.
+    return _matches(value, kind) if len(value) <= MAX_LENGTH else _matches.__wrapped__(value, kind)
+
+
+@lru_cache(maxsize=1024)
+def _matches(value: str, kind: str) -> bool:
+    return _PARAMETER_VALUES[kind][0].fullmatch(value.strip()) is not None
 
 
 def _check_logger(node: Object, where: str) -> Iterator[Finding]:

@@ -40,15 +40,19 @@ def check_metadata(obj: dict[str, Any]) -> Iterator[Finding]:
         yield _bad_service_name("metadata.name", name)
 
 
-# Each object comes here several times, and names are few.
-@lru_cache(maxsize=1024)
 def is_label_name(name: str) -> bool:
     """Tell whether a name is a DNS label.
 
     Args:
         name: The name.
     """
-    return len(name) <= MAX_LENGTH and _LABEL.fullmatch(name) is not None
+    return len(name) <= MAX_LENGTH and _is_label(name)
+
+
+# Each object comes here several times.
+@lru_cache(maxsize=1024)
+def _is_label(name: str) -> bool:
+    return _LABEL.fullmatch(name) is not None
 
 
 def check_label_name(name: str, path: str, purpose: str) -> Iterator[Finding]:

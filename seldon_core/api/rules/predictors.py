@@ -1,7 +1,6 @@
 """The predictors beside one another: their names, their shares of the traffic, and the names made from them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from .. import constants as c
 from ..defaults import with_servers
@@ -91,14 +90,8 @@ def _correction(live: Sequence[Predictor], total: int) -> str:
 Neighbours = Callable[[str, str], str | None]
 
 
-class Made(NamedTuple):
-    """A Service or Deployment: its kind and name, the field that decides the name, its value, and how to change it."""
-
-    kind: str
-    name: str
-    where: str
-    value: object
-    remedy: str
+# A Service or Deployment: its kind and name, the field that decides the name, its value, and how to change it.
+Made = tuple[str, str, str, object, str]
 
 
 def made(sdep_name: str, predictors: Sequence[Predictor]) -> list[Made]:
@@ -144,31 +137,31 @@ def _services(sdep_name: str, predictor: Predictor, name: str) -> list[Made]:
     remedy = "rename one of the two"
     chosen = as_text(as_map(predictor.fields.get("annotations")).get(c.ANNOTATION_SERVICE_NAME))
     where = f"{predictor.path}.annotations[{c.ANNOTATION_SERVICE_NAME}]" if chosen else f"{predictor.path}.name"
-    services = [Made("Service", predictor_service_name(sdep_name, predictor.fields), where, chosen or name, remedy)]
+    services: list[Made] = [
+        ("Service", predictor_service_name(sdep_name, predictor.fields), where, chosen or name, remedy)
+    ]
     services += [
-        Made("Service", container_service_name(sdep_name, name, container), path, container, remedy)
+        ("Service", container_service_name(sdep_name, name, container), path, container, remedy)
         for container, path in predictor.served_names().items()
     ]
     if predictor.fields.get("explainer") and _has_explainer(predictor):
-        services.append(
-            Made("Service", explainer_name(sdep_name, name), f"{predictor.path}.explainer", name, remedy)
-        )
+        services.append(("Service", explainer_name(sdep_name, name), f"{predictor.path}.explainer", name, remedy))
     return services
 
 
 def _deployments(sdep_name: str, predictor: Predictor, name: str) -> list[Made]:
     fields = with_servers(predictor.fields) if predictor.servers else predictor.fields
-    deployments = []
+    deployments: list[Made] = []
     for index, component in enumerate(as_list(fields.get("componentSpecs"))):
         where, remedy = f"{predictor.path}.componentSpecs[{index}]", "set its metadata.name to a name of its own"
         full = deployment_name(sdep_name, name, index, as_map(component))
-        deployments.append(Made("Deployment", full, where, ABSENT, remedy))
+        deployments.append(("Deployment", full, where, ABSENT, remedy))
     if predictor.settings.separate_engine and not predictor.without_engine:
         engine, where = engine_deployment_name(sdep_name, name), f"{predictor.path}.name"
-        deployments.append(Made("Deployment", engine, where, ABSENT, "rename the predictor"))
+        deployments.append(("Deployment", engine, where, ABSENT, "rename the predictor"))
     if predictor.fields.get("explainer") and _has_explainer(predictor):
         explainer, where = explainer_name(sdep_name, name), f"{predictor.path}.explainer"
-        deployments.append(Made("Deployment", explainer, where, ABSENT, "rename the predictor"))
+        deployments.append(("Deployment", explainer, where, ABSENT, "rename the predictor"))
     return deployments
 
 

@@ -4,9 +4,9 @@ Three ways to fail are kept apart. An object that breaks the rules is an answer 
 all findings. A request that is no AdmissionReview is a `BadReview`. Anything else is our own mistake and surfaces.
 """
 
-import base64
+import binascii
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,32 +27,70 @@ class BadReview(ValueError):  # noqa: N818 - says what came in, not that we fail
     """The request is not an AdmissionReview that can be answered."""
 
 
-class Request(msgspec.Struct, frozen=True):
+Verb = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """Of what kind an object is; a configuration may send us more than ours."""
+
+    kind: str = ""
+
+
+class User(msgspec.Struct, frozen=True):
+    """Who asks."""
+
+    username: str = ""
+
+
+class Request(
+    msgspec.Struct,
+    frozen=True,
+    rename={"subresource": "subResource", "dry_run": "dryRun", "old": "oldObject", "user": "userInfo"},
+):
     """The part of an AdmissionReview that a decision depends on.
+
+    The source is the type AdmissionRequest of `admission.k8s.io/v1`:
+    https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/.
 
     Attributes:
         uid: the id that the answer must carry.
-        operation: CREATE, UPDATE, DELETE or CONNECT.
-        kind: the kind of the object, or another one's where a configuration sends us more than ours.
+        operation: what is asked for.
+        kind: the kind of the object.
         subresource: such as ``status``; empty for the object itself.
         namespace: the object's namespace.
         name: the object's name; empty where the server is to make one up.
         user: who asks.
         dry_run: whether nothing will be stored whatever is answered; the answer is the same.
-        object: the object as it would be stored.
-        old_object: what is stored now, where the operation is UPDATE; None otherwise.
+        object: the object as it would be stored; None where the operation is neither CREATE nor UPDATE.
+        old: what is stored now, where there is something.
     """
 
-    uid: str
-    operation: str
-    kind: str
-    subresource: str
-    namespace: str
-    name: str
-    user: str
-    dry_run: bool
-    object: Any
-    old_object: Any
+    uid: Annotated[str, msgspec.Meta(min_length=1)]
+    operation: Verb
+    kind: Kind = Kind()
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    user: User = User()
+    dry_run: bool = False
+    object: dict[str, Any] | None = None
+    old: Any = None
+
+    @property
+    def old_object(self) -> Any:
+        """What an update starts from; None where the operation is another one."""
+        return self.old if self.operation == "UPDATE" else None
+
+
+class Review(msgspec.Struct, frozen=True):
+    """An AdmissionReview, as it is asked."""
+
+    kind: Literal["AdmissionReview"]
+    apiVersion: Literal["admission.k8s.io/v1"]  # noqa: N815 - the name in the API
+    request: Request
+
+
+_decoder = msgspec.json.Decoder(Review)
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -112,35 +150,12 @@ def parse(body: bytes) -> Request:
         BadReview: it is none, or one that lacks what the answer depends on.
     """
     try:
-        review = msgspec.json.decode(body)
+        request = _decoder.decode(body).request
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadReview(f"the body is not JSON: {error}") from error
-    if not isinstance(review, dict) or review.get("kind") != KIND:
-        raise BadReview(f"the body is not an {KIND}")
-    if review.get("apiVersion") != API_VERSION:
-        raise BadReview(f"apiVersion: {review.get('apiVersion')!r}: only {API_VERSION} is understood")
-    request = review.get("request")
-    if not isinstance(request, dict):
-        raise BadReview("request: must be an object")
-    uid, operation = request.get("uid"), request.get("operation")
-    if not isinstance(uid, str) or not uid:
-        raise BadReview("request.uid: must be a string that is not empty")
-    if operation not in ("CREATE", "UPDATE", "DELETE", "CONNECT"):
-        raise BadReview(f"request.operation: {operation!r}: must be CREATE, UPDATE, DELETE or CONNECT")
-    if operation in ("CREATE", "UPDATE") and not isinstance(request.get("object"), dict):
-        raise BadReview(f"request.object: must be an object when the operation is {operation}")
-    return Request(
-        uid=uid,
-        operation=operation,
-        kind=_text(_map(request.get("kind")).get("kind")),
-        subresource=_text(request.get("subResource")),
-        namespace=_text(request.get("namespace")),
-        name=_text(request.get("name")),
-        user=_text(_map(request.get("userInfo")).get("username")),
-        dry_run=request.get("dryRun") is True,
-        object=request.get("object"),
-        old_object=request.get("oldObject") if operation == "UPDATE" else None,
-    )
+        raise BadReview(f"the body is no {KIND} of {API_VERSION}: {error}") from error
+    if request.object is None and request.operation in ("CREATE", "UPDATE"):
+        raise BadReview(f"request.object: must be an object when the operation is {request.operation}")
+    return request
 
 
 def mutate(request: Request, *, graph: bool, find: Find = find) -> Decision:
@@ -154,10 +169,11 @@ def mutate(request: Request, *, graph: bool, find: Find = find) -> Decision:
     exempt = _exempt(request)
     if exempt is not None:
         return exempt
-    decision = Decision(find(request))
-    if decision.errors:
-        return decision
-    return Decision(decision.findings, diff(request.object, stored_defaults(request.object, graph=graph)))
+    findings = find(request)
+    if findings and any(finding.severity == "error" for finding in findings):
+        return Decision(findings)
+    assert request.object is not None, "it is exempt"
+    return Decision(findings, diff(request.object, stored_defaults(request.object, graph=graph)))
 
 
 def check(request: Request, *, find: Find = find) -> Decision:
@@ -172,25 +188,28 @@ def check(request: Request, *, find: Find = find) -> Decision:
 
 def _exempt(request: Request) -> Decision | None:
     """Return the decision on what is admitted whatever it says, or None for what has to be looked at."""
-    if request.kind != constants.KIND:
-        return Decision(notice=f"{request.kind or 'the object'} was sent to the webhook for {constants.KIND}s: ignored")
-    if request.operation not in ("CREATE", "UPDATE") or request.subresource:
+    if request.kind.kind != constants.KIND:
+        return Decision(
+            notice=f"{request.kind.kind or 'the object'} was sent to the webhook for {constants.KIND}s: ignored"
+        )
+    if request.object is None or request.operation not in ("CREATE", "UPDATE") or request.subresource:
         return Decision()
     # Removing a finalizer is an update: what is going away must be able to go.
-    return Decision() if _map(request.object.get("metadata")).get("deletionTimestamp") else None
+    metadata = request.object.get("metadata")
+    return Decision() if isinstance(metadata, dict) and metadata.get("deletionTimestamp") else None
 
 
 def answer(request: Request, decision: Decision) -> dict[str, Any]:
     """Return the AdmissionReview that tells the API server the decision."""
-    errors = decision.errors
-    response: dict[str, Any] = {"uid": request.uid, "allowed": not errors}
-    if warnings := decision.warnings:
+    response: dict[str, Any] = {"uid": request.uid, "allowed": True}
+    if (decision.findings or decision.notice) and (warnings := decision.warnings):
         response["warnings"] = warnings[:SHOWN] + _more(len(warnings), "warning")
-    if errors:
+    if decision.findings and (errors := decision.errors):
+        response["allowed"] = False
         response["status"] = _status(request, errors)
     elif decision.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(msgspec.json.encode(decision.patch)).decode()
+        response["patch"] = binascii.b2a_base64(msgspec.json.encode(decision.patch), newline=False).decode()
     return {"apiVersion": API_VERSION, "kind": KIND, "response": response}
 
 
@@ -221,11 +240,3 @@ def _status(request: Request, errors: Sequence[Finding]) -> dict[str, Any]:
 def _more(count: int, what: str) -> list[str]:
     left = count - SHOWN
     return [f"{left} more {what}{'s' if left > 1 else ''} not shown"] if left > 0 else []
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -125,7 +125,7 @@ def _log_refusal(name: str, request: Request, decision: Decision) -> None:
         "webhook": name,
         "uid": request.uid,
         "operation": request.operation,
-        "user": request.user,
+        "user": request.user.username,
         "dry_run": request.dry_run,
         "namespace": request.namespace,
         "object": request.name,

@@ -1,8 +1,10 @@
 """What the webhook counts, for Prometheus."""
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
-OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
+from webhook.admission import Verb
 
 
 class Metrics:
@@ -53,7 +55,7 @@ class WebhookMetrics:
         self._seconds = metrics.seconds.labels(name)
         self._decided = {
             (operation, denied): metrics.reviews.labels(name, operation, *verdict)
-            for operation in OPERATIONS
+            for operation in get_args(Verb)
             for denied, verdict in ((False, ("allowed", 200)), (True, ("denied", 422)))
         }
 

@@ -4,6 +4,8 @@ from typing import Any
 
 Operation = dict[str, Any]
 
+_NOTHING = object()
+
 
 def diff(old: Any, new: Any) -> list[Operation]:
     """Return the operations that turn `old` into `new`; none if nothing changed.
@@ -16,13 +18,15 @@ def diff(old: Any, new: Any) -> list[Operation]:
     while pending:  # not recursive: how deeply objects nest is up to their authors
         path, before, after = pending.pop()
         if isinstance(before, dict) and isinstance(after, dict):
-            if not before.keys() <= after.keys():
-                operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
+            added = 0
             for key, value in after.items():
-                if key not in before:
+                if (was := before.get(key, _NOTHING)) is _NOTHING:
+                    added += 1
                     operations.append({"op": "add", "path": _join(path, key), "value": value})
-                elif value is not before[key]:
-                    pending.append((_join(path, key), before[key], value))
+                elif was is not value:
+                    pending.append((_join(path, key), was, value))
+            if len(before) + added > len(after):
+                operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
         elif isinstance(before, list) and isinstance(after, list):
             common = min(len(before), len(after))
             operations += [{"op": "remove", "path": f"{path}/{i}"} for i in range(len(before) - 1, common - 1, -1)]
@@ -34,4 +38,6 @@ def diff(old: Any, new: Any) -> list[Operation]:
 
 
 def _join(path: str, key: str) -> str:
-    return f"{path}/{key.replace('~', '~0').replace('/', '~1')}"
+    if "~" in key or "/" in key:
+        key = key.replace("~", "~0").replace("/", "~1")
+    return f"{path}/{key}"

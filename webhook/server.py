@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import ssl
@@ -80,8 +81,20 @@ async def serve(settings: Settings) -> None:
             listening(status_app(readiness, metrics), settings.metrics_port, None),
             listening(admission_app(webhooks, readiness, metrics), settings.port, context),
         ):
+            spare_the_collector()
             await _serve_until(stop, readiness, trust.keep(), types.keep(), neighbours.reflector.run())
     _log.info("stopped")
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector look at reviews only, and rarely: nearly all of one is freed without it.
+
+    Otherwise a large review is interrupted by it several times, and now and then for the walk through everything that
+    was loaded at the start: a fifth of the time, and most of the slowest hundredth.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 async def _serve_until(stop: asyncio.Event, readiness: Readiness, *keepers: Coroutine[Any, Any, None]) -> None:

@@ -56,16 +56,16 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     spec = as_map(as_map(obj).get("spec"))
     if not spec:
         return obj
+    predictors = as_list(spec.get("predictors"))
+    graphs = [list(nodes(as_map(predictor).get("graph"))) for predictor in predictors]
     filled = dict(spec)
     _fill(filled, "protocol", c.DEFAULT_PROTOCOL)
-    if is_empty(spec.get("transport")) and not _any_grpc_endpoint(spec):
+    if is_empty(spec.get("transport")) and not any(map(_any_grpc_endpoint, graphs)):
         filled["transport"] = c.DEFAULT_TRANSPORT
     _fill(filled, "serverType", c.DEFAULT_SERVER_TYPE)
-    if graph and isinstance(spec.get("predictors"), list):
-        filled["predictors"] = _unless_same(
-            [_stored_predictor(item) for item in spec["predictors"]], spec["predictors"]
-        )
-    same = len(filled) == len(spec) and all(filled[key] is value for key, value in spec.items())
+    if graph and predictors:
+        filled["predictors"] = _unless_same(list(map(_stored_predictor, predictors, graphs)), predictors)
+    same = len(filled) == len(spec) and all(map(operator.is_, filled.values(), spec.values()))
     return obj if same else {**obj, "spec": filled}
 
 
@@ -143,24 +143,15 @@ def _fill(target: Object, key: str, value: Any) -> None:
         target[key] = value
 
 
-def _any_grpc_endpoint(spec: Object) -> bool:
-    waiting = [as_map(predictor).get("graph") for predictor in as_list(spec.get("predictors"))]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            endpoint, children = node.get("endpoint"), node.get("children")
-            if endpoint and as_map(endpoint).get("type") == "GRPC":
-                return True
-            if children:
-                waiting += as_list(children)
-    return False
+def _any_grpc_endpoint(graph: list[Object]) -> bool:
+    return any(as_map(node["endpoint"]).get("type") == "GRPC" for node in graph if node.get("endpoint"))
 
 
 def _unless_same(items: list[Any], before: list[Any]) -> list[Any]:
     return before if all(map(operator.is_, items, before)) else items
 
 
-def _stored_predictor(predictor: Any) -> Any:
+def _stored_predictor(predictor: Any, graph: list[Object]) -> Any:
     if not isinstance(predictor, dict):
         return predictor
     labels = predictor.get("labels")
@@ -168,7 +159,7 @@ def _stored_predictor(predictor: Any) -> Any:
     filled = predictor
     if name and isinstance(labels, dict | None) and c.LABEL_VERSION not in (labels or {}):
         filled = {**filled, "labels": {**(labels or {}), c.LABEL_VERSION: name}}
-    if any(node.get("type") in _LEFT_OUT and node_type(node) is not None for node in nodes(predictor.get("graph"))):
+    if any(node.get("type") in _LEFT_OUT and node_type(node) is not None for node in graph):
         filled = {**filled, "graph": _copied_graph(predictor["graph"])}
         for node in nodes(filled["graph"]):
             kind = node_type(node)

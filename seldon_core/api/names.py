@@ -48,9 +48,10 @@ def deployment_name(
         containers = as_list(as_map(component_spec.get("spec")).get("containers"))
         suffix = "-".join([as_text(as_map(container).get("name")) for container in containers])
     base = f"{sdep_name}-{predictor_name}-{index}-{suffix}"
-    prefixed = f"{sdep_name}-{_digest(base)}"
-    if sdep_name_as_prefix and len(base) > MAX_LENGTH >= len(prefixed):
-        return prefixed
+    if sdep_name_as_prefix and len(base) > MAX_LENGTH:
+        prefixed = f"{sdep_name}-{_digest(base)}"
+        if len(prefixed) <= MAX_LENGTH:
+            return prefixed
     return _fitting(base)
 
 

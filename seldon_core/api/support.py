@@ -30,7 +30,10 @@ def check_support(spec: dict[str, Any], predictors: Sequence[Predictor]) -> Iter
         if spec.get(field) in known and spec[field] != served:
             yield Finding(f"spec.{field}", spec[field], _RULE, f"write {served} or leave {field} out")
     for predictor in predictors:
-        yield from _check_predictor(predictor)
+        if predictor.fields.get("ssl"):
+            yield Finding(f"{predictor.path}.ssl", predictor.fields["ssl"], _RULE, "remove it")
+        if predictor.settings.installation.keda is False:
+            yield from _check_keda(predictor)
         for where, node in predictor.loggers:
             yield Finding(f"{where}.logger", node["logger"], _RULE, "remove it")
         for where, node in predictor.endpoints:
@@ -43,11 +46,7 @@ def check_support(spec: dict[str, Any], predictors: Sequence[Predictor]) -> Iter
         yield Finding("spec.predictors", ABSENT, rule, remedy, "warning")
 
 
-def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
-    if predictor.fields.get("ssl"):
-        yield Finding(f"{predictor.path}.ssl", predictor.fields["ssl"], _RULE, "remove it")
-    if predictor.settings.installation.keda is not False:
-        return
+def _check_keda(predictor: Predictor) -> Iterator[Finding]:
     for index, component in enumerate(as_list(predictor.fields.get("componentSpecs"))):
         if as_map(component).get("kedaSpec"):
             rule = "has no effect, as KEDA is switched off in this installation: the written replicas hold"

@@ -166,25 +166,35 @@ def without(path: str) -> dict[str, Any]:
     return body
 
 
+def inside(obj: bytes) -> bytes:
+    """Return a review of an object that is written as it is."""
+    return json.dumps(review(obj={"here": 0})).encode().replace(b'{"here": 0}', obj)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param(b"", "not JSON", id="empty"),
-        pytest.param(b"{", "not JSON", id="half"),
-        pytest.param(b"\xff\xfe", "not JSON", id="bytes"),
-        pytest.param(b'{"\xff": 1}', "not JSON", id="bytes in a key"),
-        pytest.param(b"[" * 100_000, "not JSON", id="deep"),
-        pytest.param(b"[]", "not an AdmissionReview", id="a list"),
-        pytest.param(b"{}", "not an AdmissionReview", id="an empty object"),
-        pytest.param({**review(), "apiVersion": "admission.k8s.io/v1beta1"}, "only admission.k8s.io/v1", id="v1beta1"),
-        pytest.param(without("request"), "request: must be an object", id="no request"),
-        pytest.param(without("request.uid"), "request.uid", id="no uid"),
-        pytest.param(review(uid=""), "request.uid", id="empty uid"),
-        pytest.param(review(uid=7), "request.uid", id="uid is a number"),
-        pytest.param(without("request.operation"), "request.operation", id="no operation"),
-        pytest.param(review(operation="PATCH"), "request.operation: 'PATCH'", id="unknown operation"),
+        pytest.param(b"", "is no AdmissionReview.*: Input data was truncated", id="empty"),
+        pytest.param(b"{", "Input data was truncated", id="half"),
+        pytest.param(b"\xff\xfe", "malformed", id="bytes"),
+        pytest.param(inside(b'{"\xff": 1}'), "utf-8", id="bytes in a key"),
+        pytest.param(inside(b'{"a":' * 100_000), "recursion", id="deep in the object"),
+        pytest.param(b"[" * 100_000, "Expected `object`, got `array`", id="deep"),
+        pytest.param(b"[]", "Expected `object`, got `array`", id="a list"),
+        pytest.param(b"{}", "missing required field `kind`", id="an empty object"),
+        pytest.param(
+            {**review(), "apiVersion": "admission.k8s.io/v1beta1"},
+            "'admission.k8s.io/v1beta1' - at `.\\.apiVersion`",
+            id="v1beta1",
+        ),
+        pytest.param(without("request"), "missing required field `request`", id="no request"),
+        pytest.param(without("request.uid"), "field `uid` - at `.\\.request`", id="no uid"),
+        pytest.param(review(uid=""), "length >= 1 - at `.\\.request\\.uid`", id="empty uid"),
+        pytest.param(review(uid=7), "Expected `str`, got `int` - at `.\\.request\\.uid`", id="uid is a number"),
+        pytest.param(without("request.operation"), "field `operation` - at `.\\.request`", id="no operation"),
+        pytest.param(review(operation="PATCH"), "'PATCH' - at `.\\.request\\.operation`", id="unknown operation"),
         pytest.param(without("request.object"), "request.object", id="no object"),
-        pytest.param(review(obj=[]), "request.object", id="object is a list"),
+        pytest.param(review(obj=[]), "got `array` - at `.\\.request\\.object`", id="object is a list"),
     ],
 )
 def test_what_is_no_review_is_a_bad_request(body: Any, message: str) -> None:

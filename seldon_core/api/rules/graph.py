@@ -24,6 +24,7 @@ _PARAMETER_VALUES = {
     "DOUBLE": (_NUMBER, "a number"),
     "BOOL": (re.compile(r"true|false|1|0", re.IGNORECASE), "true or false"),
 }
+_PLAIN_TYPES = (None, "", c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
 _AB_TEST = "RANDOM_ABTEST"
 _RATIO = "ratioA"
 _BUILT_IN_ROUTERS = tuple(name for name, kind in c.BUILT_IN_TYPES.items() if kind == c.ROUTER)
@@ -63,21 +64,18 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
             yield from _check_parameters(node, where)
     for where, node in predictor.loggers:
         yield from _check_logger(node, where)
-    yield from _check_engine_has_a_pod(predictor)
-    if predictor.without_engine and len(predictor.nodes) > 1:
-        path = f"{predictor.path}.annotations[{c.ANNOTATION_NO_ENGINE}]"
-        rule = f"a graph of {len(predictor.nodes)} nodes needs an engine that calls them"
-        yield Finding(path, as_text(predictor.fields["annotations"][c.ANNOTATION_NO_ENGINE]), rule, "remove it")
+    if not predictor.serving or predictor.without_engine:
+        yield from _check_engine(predictor)
 
 
 def _is_plain(node: Object) -> bool:
     """Tell whether a node does what one of a chain does, about which there is nothing to say."""
     children = node.get("children")
     return (
-        (node.get("type") or c.MODEL) in (c.MODEL, c.TRANSFORMER, c.OUTPUT_TRANSFORMER)
+        node.get("type") in _PLAIN_TYPES
         and not node.get("methods")
         and not node.get("implementation")
-        and (not children or len(as_list(children)) == 1)
+        and (not children or (isinstance(children, list) and len(children) == 1))
     )
 
 
@@ -142,10 +140,12 @@ def _aggregates(node: Object, kind: str | None) -> bool:
 
 def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
     for index, parameter in enumerate(as_list(node["parameters"])):
-        if not isinstance(parameter, dict) or not isinstance(value := parameter.get("value"), str):
+        if not isinstance(parameter, dict):
             continue
-        kind = as_text(parameter.get("type"))
-        if kind in _PARAMETER_VALUES and not _is_of_type(value, kind):
+        value, kind = parameter.get("value"), parameter.get("type")
+        if not isinstance(value, str):
+            continue
+        if isinstance(kind, str) and kind in _PARAMETER_VALUES and not _is_of_type(value, kind):
             rule = f"must be {_PARAMETER_VALUES[kind][1]}, as the parameter's type is {kind}"
             remedy = "correct the value, or write type: STRING"
         elif parameter.get("name") == _RATIO and node.get("implementation") == _AB_TEST and not _is_ratio(value):
@@ -177,8 +177,8 @@ def _is_ratio(value: str) -> bool:
     return _NUMBER.fullmatch(value.strip()) is not None and 0 <= float(value) <= 1
 
 
-def _check_engine_has_a_pod(predictor: Predictor) -> Iterator[Finding]:
-    """Yield a graph of built-in components only: there is no pod that the engine could run in."""
+def _check_engine(predictor: Predictor) -> Iterator[Finding]:
+    """Yield what keeps the engine from running: built-in components only, in no pod, or an annotation."""
     if (
         predictor.nodes
         and not predictor.serving
@@ -188,6 +188,10 @@ def _check_engine_has_a_pod(predictor: Predictor) -> Iterator[Finding]:
         rule = "no node has a container, in whose pod the engine could run"
         remedy = f'add a node with a container, or the annotation {c.ANNOTATION_SEPARATE_ENGINE}: "true" to the spec'
         yield Finding(f"{predictor.path}.graph", ABSENT, rule, remedy)
+    if predictor.without_engine and len(predictor.nodes) > 1:
+        path = f"{predictor.path}.annotations[{c.ANNOTATION_NO_ENGINE}]"
+        rule = f"a graph of {len(predictor.nodes)} nodes needs an engine that calls them"
+        yield Finding(path, as_text(predictor.fields["annotations"][c.ANNOTATION_NO_ENGINE]), rule, "remove it")
 
 
 def check_servers(predictor: Predictor) -> Iterator[Finding]:

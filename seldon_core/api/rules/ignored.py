@@ -20,7 +20,8 @@ def check_ignored_in_spec(spec: Object) -> Iterator[Finding]:
     Args:
         spec: The spec.
     """
-    yield from _ignored(spec, "spec", _SPEC)
+    if not _SPEC.keys().isdisjoint(spec):
+        yield from _ignored(spec, "spec", _SPEC)
     if spec.get("protocol") == _OLD_PROTOCOL:
         yield Finding("spec.protocol", _OLD_PROTOCOL, "is the old name of v2", "write v2", "warning")
 
@@ -31,7 +32,8 @@ def check_ignored_in_predictor(predictor: Predictor) -> Iterator[Finding]:
     Args:
         predictor: The predictor.
     """
-    yield from _ignored(predictor.fields, predictor.path, _PREDICTOR)
+    if not _PREDICTOR.keys().isdisjoint(predictor.fields):
+        yield from _ignored(predictor.fields, predictor.path, _PREDICTOR)
     for where, node in predictor.servers:
         if not is_empty(node.get("type")) and node["type"] != c.MODEL:
             rule = f"is ignored, as a prepackaged server is a {c.MODEL}"
@@ -41,8 +43,6 @@ def check_ignored_in_predictor(predictor: Predictor) -> Iterator[Finding]:
 
 
 def _ignored(part: dict[str, Any], path: str, remedies: dict[str, str]) -> Iterator[Finding]:
-    if remedies.keys().isdisjoint(part):
-        return
     for field, remedy in remedies.items():
         if field in part and not is_empty(part[field]) and part[field] != {}:
             yield Finding(f"{path}.{field}", part[field], "is ignored", remedy, "warning")

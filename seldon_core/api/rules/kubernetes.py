@@ -21,9 +21,10 @@ def check_kubernetes_types(predictor: Predictor) -> Iterator[Finding]:
     Args:
         predictor: The predictor.
     """
+    installation = predictor.settings.installation
     for path, name, value in _parts(predictor.fields, predictor.path):
-        if value is not None:
-            yield from check_kubernetes(value, name, path, predictor.settings.installation)
+        if value is not None and not _fits(value, name, installation):
+            yield from check_kubernetes(value, name, path, installation)
 
 
 def _parts(fields: dict[str, Any], where: str) -> Iterator[tuple[str, str, Any]]:
@@ -47,6 +48,11 @@ def _parts(fields: dict[str, Any], where: str) -> Iterator[tuple[str, str, Any]]
             yield f"{where}.svcOrchSpec.env[{index}]", ENV_VAR, variable
     if explainer := as_map(fields.get("explainer")):
         yield f"{where}.explainer.containerSpec", CONTAINER, explainer.get("containerSpec")
+
+
+def _fits(value: Any, name: str, installation: Installation) -> bool:
+    own, live = bundled(), installation.kubernetes
+    return fits(value, own.shapes[name]) and (live is None or live is own or fits(value, live.shapes[name]))
 
 
 def check_kubernetes(value: Any, name: str, path: str, installation: Installation) -> Iterator[Finding]:

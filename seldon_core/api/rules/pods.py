@@ -64,7 +64,7 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
             yield from _check_container_name(container, where, predictor, names)
         if not (image and isinstance(image, str) and image == image.strip()):
             yield from _check_image(container, where, predictor if runs_along else None)
-        if env and isinstance(env, list) and len(_distinct_names(env)) < len(env):
+        if env and isinstance(env, list) and len(env) > 1 and len(_distinct_names(env)) < len(env):
             yield from check_env(env, f"{where}.env")
         if mounts and not volumes.issuperset(_distinct_names(mounts) or (None,)):
             yield from _check_mounts(mounts, where, volumes)

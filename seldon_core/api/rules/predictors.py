@@ -13,10 +13,11 @@ from ..names import (
     predictor_service_name,
 )
 from ..objects import as_list, as_map, as_number, as_text, is_empty
-from .names import check_label_name, check_service_name
+from .names import check_label_name, check_service_name, is_label_name
 from .view import Predictor
 
 _ALL = 100
+_SHARING = frozenset({"traffic", "shadow"})
 
 
 def check_predictor_names(predictors: Sequence[Predictor]) -> Iterator[Finding]:
@@ -32,7 +33,8 @@ def check_predictor_names(predictors: Sequence[Predictor]) -> Iterator[Finding]:
             yield Finding(f"{path}.name", name, "must not be empty", "add a name, for example main")
         if not isinstance(name, str) or not name:
             continue
-        yield from check_label_name(name, f"{path}.name", "Services and Deployments are named after it")
+        if not is_label_name(name):
+            yield from check_label_name(name, f"{path}.name", "Services and Deployments are named after it")
         if name in seen:
             rule = f"is already the name of {seen[name]}"
             yield Finding(f"{path}.name", name, rule, "give each predictor a name of its own")
@@ -48,6 +50,8 @@ def check_traffic(predictors: Sequence[Predictor]) -> Iterator[Finding]:
     Args:
         predictors: The predictors.
     """
+    if all(_SHARING.isdisjoint(predictor.fields) for predictor in predictors):
+        return
     shadows = [predictor for predictor in predictors if predictor.shadow]
     live = [predictor for predictor in predictors if not predictor.shadow]
     for shadow in shadows[1:]:

@@ -9,7 +9,7 @@ from . import constants as c
 from .objects import as_list, as_map, as_text, is_empty
 
 
-class ContainerRef(Struct, frozen=True):
+class ContainerRef(Struct, frozen=True, gc=False):
     """A container of a predictor and where it stands; its name is empty where it has none."""
 
     path: str

@@ -140,11 +140,9 @@ def _aggregates(node: Object, kind: str | None) -> bool:
 
 def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
     for index, parameter in enumerate(as_list(node["parameters"])):
-        if not isinstance(parameter, dict):
+        if not isinstance(parameter, dict) or not isinstance(value := parameter.get("value"), str):
             continue
-        value, kind = parameter.get("value"), parameter.get("type")
-        if not isinstance(value, str):
-            continue
+        kind = parameter.get("type")
         if isinstance(kind, str) and kind in _PARAMETER_VALUES and not _is_of_type(value, kind):
             rule = f"must be {_PARAMETER_VALUES[kind][1]}, as the parameter's type is {kind}"
             remedy = "correct the value, or write type: STRING"

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from .. import constants as c
@@ -15,8 +16,10 @@ from .names import check_deployment_suffix, check_label_name, check_labels, is_l
 from .scaling import SCALING_FIELDS, check_scaling
 from .view import Object, Predictor
 
+_name_of = itemgetter("name")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
-_MAX_PORT_NAME = 15
+_MAX_name_of = itemgetter("name")
+_PORT_NAME = 15
 _RESERVED = (c.ENGINE_CONTAINER_NAME, c.TFSERVING_CONTAINER_NAME)
 # Mounts of volumes that the controller adds.
 _OLD_PODINFO_VOLUME = "podinfo"
@@ -77,12 +80,12 @@ def _check_pod(pod: Object, path: str, predictor: Predictor, engine_ports: tuple
 
 def _containers(pod: Object, path: str) -> Iterator[tuple[str, Object, bool]]:
     """Yield path and container of all containers of a pod, and whether it runs as long as the pod."""
-    for field in ("initContainers", "containers"):
+    for field, runs_along in (("initContainers", False), ("containers", True)):
         if listed := as_list(pod.get(field)):
-            runs_along = field == "containers"
+            where = f"{path}.{field}["
             for index, container in enumerate(listed):
                 if isinstance(container, dict):
-                    yield f"{path}.{field}[{index}]", container, runs_along
+                    yield f"{where}{index}]", container, runs_along
 
 
 def _named(part: Any) -> bool:
@@ -106,7 +109,7 @@ def check_env(env: Any, path: str) -> Iterator[Finding]:
 def _distinct_names(listed: Any) -> set[Any]:
     """Return the names of the items of a list; none where the list has a form that is to be looked at closely."""
     try:
-        return {each["name"] for each in listed}
+        return set(map(_name_of, listed))
     except (TypeError, KeyError):
         return set()
 

@@ -13,6 +13,7 @@ from typing import Any
 from seldon_core.api.findings import Finding
 from seldon_core.api.installation import Installation
 from seldon_core.api.kubernetes import OPENAPI_PATHS, KubernetesTypes
+from seldon_core.api.rules.predictors import Makers
 from seldon_core.api.validate import names_made, validate
 from seldon_core.kube.cache import Key, Reflector
 from seldon_core.kube.client import Client, Object
@@ -38,24 +39,26 @@ class Neighbours:
     """
 
     def __init__(self, client: Client, namespace: str | None) -> None:
-        self._makers: dict[tuple[str, str, str], list[str]] = {}
+        self._makers: dict[str, dict[tuple[str, str], list[str]]] = {}
         self.reflector = Reflector(
             client, SELDONDEPLOYMENTS, namespace, trim=_names_of, on_change=self._change
         )  # fmt: skip
 
-    def maker(self, namespace: str, kind: str, name: str, but: str) -> str | None:
-        """Return the SeldonDeployment that makes an object, other than `but`; None where there is none."""
-        return next((each for each in self._makers.get((namespace, kind, name), ()) if each != but), None)
+    def makers(self, namespace: str) -> Makers:
+        """Return which SeldonDeployments of a namespace make which Services and Deployments."""
+        return self._makers.get(namespace, {})
 
     def _change(self, key: Key, before: Names | None, after: Names | None) -> None:
         namespace, sdep = key
-        for kind, name in (before or frozenset()) - (after or frozenset()):
-            makers = self._makers[namespace, kind, name]
-            makers.remove(sdep)
-            if not makers:
-                del self._makers[namespace, kind, name]
-        for kind, name in (after or frozenset()) - (before or frozenset()):
-            self._makers.setdefault((namespace, kind, name), []).append(sdep)
+        makers = self._makers.setdefault(namespace, {})
+        for made in (before or frozenset()) - (after or frozenset()):
+            makers[made].remove(sdep)
+            if not makers[made]:
+                del makers[made]
+        for made in (after or frozenset()) - (before or frozenset()):
+            makers.setdefault(made, []).append(sdep)
+        if not makers:
+            del self._makers[namespace]
 
 
 def _names_of(obj: Object) -> Names:
@@ -132,8 +135,5 @@ class Rules:
         """Return what is wrong with an object."""
         if self._installation.kubernetes is not self._types.current:
             self._installation = replace(self._installation, kubernetes=self._types.current)
-
-        def maker(kind: str, name: str) -> str | None:
-            return self._neighbours.maker(request.namespace, kind, name, request.name)
-
-        return validate(request.object, request.old_object, self._installation, maker)
+        makers = self._neighbours.makers(request.namespace)
+        return validate(request.object, request.old_object, self._installation, makers)

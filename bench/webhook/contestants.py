@@ -12,11 +12,14 @@ from functools import partial
 
 from aiohttp import web
 
-from webhook.admission import check, mutate
+from seldon_core.api.installation import Installation
+from seldon_core.kube.client import Client
+from webhook.admission import Decide, check, mutate
 from webhook.app import Readiness, admission_app
 from webhook.certificates import make_authority, make_leaf
 from webhook.metrics import Metrics
 from webhook.server import listening, spare_the_collector
+from webhook.surroundings import ClusterTypes, Neighbours, Rules
 from webhook.tls import load, server_context
 
 
@@ -32,8 +35,13 @@ def echo_app() -> web.Application:
 
 
 def webhook_app() -> web.Application:
-    """Return the application of the webhook."""
-    webhooks = {"/mutate": partial(mutate, graph=True), "/validate": check}
+    """Return the application of the webhook, which knows no other SeldonDeployments and the bundled types."""
+    client = Client()
+    find = Rules(Installation(), ClusterTypes(client), Neighbours(client, None)).find
+    webhooks: dict[str, Decide] = {
+        "/mutate": partial(mutate, graph=True, find=find),
+        "/validate": partial(check, find=find),
+    }
     return admission_app(webhooks, Readiness(lambda: None), Metrics())
 
 

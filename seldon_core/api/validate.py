@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 from . import constants as c
@@ -16,7 +17,7 @@ from .rules.ignored import check_ignored_in_predictor, check_ignored_in_spec
 from .rules.kubernetes import check_kubernetes_types
 from .rules.names import check_labels, check_metadata
 from .rules.pods import check_env, check_pods
-from .rules.predictors import Neighbours, check_collisions, check_predictor_names, check_traffic, made
+from .rules.predictors import Makers, check_collisions, check_predictor_names, check_traffic, made
 from .rules.shape import check_shape, wrong_type
 from .rules.transports import check_endpoint_types, check_explainer, check_kafka
 from .rules.view import Predictor, Settings
@@ -24,10 +25,11 @@ from .shape import fits, node_shape, nodes_shape, spec_shape
 from .support import check_support
 
 _DEFAULT = Installation()
+_NOBODY: Makers = MappingProxyType({})
 
 
 def validate(
-    obj: Any, old: Any = None, installation: Installation = _DEFAULT, neighbours: Neighbours | None = None
+    obj: Any, old: Any = None, installation: Installation = _DEFAULT, makers: Makers = _NOBODY
 ) -> list[Finding]:
     """Check a SeldonDeployment, as it is written or with its defaults filled in.
 
@@ -39,20 +41,20 @@ def validate(
         old: What it was before, where this is an update: an error that it had already, in a place that the update does
             not touch, is a warning then.
         installation: What the operator decides.
-        neighbours: The other SeldonDeployments of the namespace, where they are known; asked with the kind and name of
-            an object, returns which of them makes it.
+        makers: What the SeldonDeployments of the namespace make, where that is known: kind and name of each Service
+            and Deployment, and the names of those that make it.
 
     Returns:
         All findings, errors before warnings, each group in the order of their paths. The object is refused when there
         is an error among them.
     """
-    findings = list(_findings(obj, installation, neighbours))
+    findings = list(_findings(obj, installation, makers))
     if old is not None and any(finding.severity == "error" for finding in findings):
-        findings = ratcheted(findings, obj, _findings(old, installation, neighbours), old)
+        findings = ratcheted(findings, obj, _findings(old, installation, makers), old)
     return sorted(findings, key=_order) if findings else findings
 
 
-def _findings(obj: Any, installation: Installation, neighbours: Neighbours | None) -> Iterator[Finding]:
+def _findings(obj: Any, installation: Installation, makers: Makers) -> Iterator[Finding]:
     if not isinstance(obj, dict):
         yield wrong_type(obj, "object", c.KIND)
         return
@@ -63,7 +65,7 @@ def _findings(obj: Any, installation: Installation, neighbours: Neighbours | Non
     elif not isinstance(spec, dict):
         yield wrong_type(spec, "object", "spec")
     else:
-        yield from _check_spec(spec, obj, installation, neighbours)
+        yield from _check_spec(spec, obj, installation, makers)
 
 
 def names_made(obj: Any) -> frozenset[tuple[str, str]]:
@@ -87,7 +89,7 @@ def _check_identity(obj: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _check_spec(
-    spec: dict[str, Any], obj: dict[str, Any], installation: Installation, neighbours: Neighbours | None
+    spec: dict[str, Any], obj: dict[str, Any], installation: Installation, makers: Makers
 ) -> Iterator[Finding]:
     metadata = as_map(obj.get("metadata"))
     predictors = _predictors(spec, Settings.of(spec, installation))
@@ -104,7 +106,7 @@ def _check_spec(
     yield from check_traffic(predictors)
     # The API server appends five characters to generateName.
     name = as_text(metadata.get("name")) or f"{as_text(metadata.get('generateName'))}-----"
-    yield from check_collisions(name, predictors, neighbours)
+    yield from check_collisions(name, predictors, makers)
     yield from check_support(spec, predictors)
 
 

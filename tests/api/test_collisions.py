@@ -2,6 +2,8 @@
 
 import pytest
 
+from seldon_core.api.rules.predictors import Makers
+from seldon_core.api.validate import validate
 from tests.api.samples import Object, component, container, node, predictor, sdep
 from tests.api.verdicts import errors
 
@@ -83,3 +85,26 @@ def test_refused(obj: Object, expected: str) -> None:
 )
 def test_accepted(obj: Object) -> None:
     assert errors(obj) == []
+
+
+SERVICE = ("Service", "mydep-a-x")
+
+
+@pytest.mark.parametrize(
+    ("makers", "expected"),
+    [
+        pytest.param({SERVICE: ["other"]}, ["spec.predictors[0].componentSpecs[0].spec.containers[0].name"], id="other"),
+        pytest.param({SERVICE: ["mydep", "other"]}, ["spec.predictors[0].componentSpecs[0].spec.containers[0].name"],
+                     id="both"),
+        pytest.param({SERVICE: ["mydep"]}, [], id="itself"),
+        pytest.param({("Deployment", SERVICE[1]): ["other"]}, [], id="another-kind"),
+        pytest.param({}, [], id="unknown"),
+    ],
+)  # fmt: skip
+def test_names_that_another_one_of_the_namespace_takes(makers: Makers, expected: list[str]) -> None:
+    found = validate(sdep(predictor("a", node("x"), of("x"))), makers=makers)
+    assert [finding.path for finding in found] == expected
+    for finding in found:
+        assert str(finding).endswith(
+            'makes a Service named "mydep-a-x", as SeldonDeployment "other" does; rename one of the two'
+        )

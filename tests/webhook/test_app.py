@@ -131,8 +131,8 @@ async def test_a_refusal_is_an_answer_and_leaves_one_line_in_the_log(
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        pytest.param(b"", 400, "not JSON", id="empty"),
-        pytest.param(b"{]", 400, "not JSON", id="garbage"),
+        pytest.param(b"", 400, "truncated", id="empty"),
+        pytest.param(b"{]", 400, "malformed", id="garbage"),
         pytest.param({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1"}, 400, "v1beta1", id="old"),
         pytest.param(review(uid=None), 400, "request.uid", id="no uid"),
         pytest.param(b" " * (BODY_LIMIT + 1), 413, "larger than", id="too large"),

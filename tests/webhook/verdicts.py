@@ -51,7 +51,7 @@ def _response(body: bytes, request: Request, decide: Any) -> dict[str, Any]:
 def _settled(request: Request, response: dict[str, Any], *, graph: bool) -> None:
     """The patched object is admitted by both webhooks, and nothing is left to fill in."""
     patched = apply(request.object, json.loads(base64.b64decode(response["patch"])))
-    review = {"uid": "again", "kind": {"kind": request.kind}, "operation": request.operation, "object": patched}
+    review = {"uid": "again", "kind": {"kind": request.kind.kind}, "operation": request.operation, "object": patched}
     if request.operation == "UPDATE":
         review["oldObject"] = request.old_object
     body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": review}).encode()

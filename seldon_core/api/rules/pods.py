@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -18,8 +17,7 @@ from .view import Object, Predictor
 
 _name_of = itemgetter("name")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
-_MAX_name_of = itemgetter("name")
-_PORT_NAME = 15
+_MAX_PORT_NAME = 15
 _RESERVED = (c.ENGINE_CONTAINER_NAME, c.TFSERVING_CONTAINER_NAME)
 # Mounts of volumes that the controller adds.
 _OLD_PODINFO_VOLUME = "podinfo"
@@ -182,7 +180,6 @@ def _is_one_good_port(ports: Any) -> bool:
     return name is None or (isinstance(name, str) and _is_port_name(name))
 
 
-@lru_cache(maxsize=256)
 def _is_port_name(name: str) -> bool:
     return len(name) <= _MAX_PORT_NAME and _PORT_NAME.fullmatch(name) is not None
 

@@ -1,6 +1,6 @@
 """The predictors beside one another: their names, their shares of the traffic, and the names made from them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .. import constants as c
 from ..defaults import with_servers
@@ -90,8 +90,8 @@ def _correction(live: Sequence[Predictor], total: int) -> str:
     return f"choose weights that add up to {_ALL}"
 
 
-# Asked with a kind and a name: which other SeldonDeployment of the namespace makes such an object, or None.
-Neighbours = Callable[[str, str], str | None]
+# Kind and name of each Service and Deployment of a namespace -> the names of the SeldonDeployments that make it.
+Makers = Mapping[tuple[str, str], Sequence[str]]
 
 
 # A Service or Deployment: its kind and name, the field that decides the name, its value, and how to change it.
@@ -116,15 +116,13 @@ def made(sdep_name: str, predictors: Sequence[Predictor]) -> list[Made]:
     return objects
 
 
-def check_collisions(
-    sdep_name: str, predictors: Sequence[Predictor], neighbours: Neighbours | None = None
-) -> Iterator[Finding]:
+def check_collisions(sdep_name: str, predictors: Sequence[Predictor], makers: Makers) -> Iterator[Finding]:
     """Yield parts of a SeldonDeployment whose Services or Deployments would have the name of another's.
 
     Args:
         sdep_name: The name of the SeldonDeployment.
         predictors: The predictors.
-        neighbours: The other SeldonDeployments of the namespace, where they are known.
+        makers: What the SeldonDeployments of the namespace make, this one too, as far as it is known.
     """
     taken: dict[tuple[str, str], str] = {}
     for kind, name, where, value, remedy in made(sdep_name, predictors):
@@ -132,8 +130,8 @@ def check_collisions(
             yield Finding(where, value, f"makes a {kind} named {short(name)}, as {taken[key]} does", remedy)
             continue
         taken[key] = where
-        if neighbours is not None and (other := neighbours(kind, name)) is not None:
-            rule = f"makes a {kind} named {short(name)}, as SeldonDeployment {short(other)} does"
+        if key in makers and (others := [maker for maker in makers[key] if maker != sdep_name]):
+            rule = f"makes a {kind} named {short(name)}, as SeldonDeployment {short(others[0])} does"
             yield Finding(where, value, rule, remedy)
 
 

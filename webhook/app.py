@@ -45,21 +45,14 @@ def admission_app(webhooks: dict[str, Decide], readiness: Readiness, metrics: Me
 
     Args:
         webhooks: what decides, by the path that it is served under.
-        readiness: consulted by /readyz; while draining, every answer closes its connection.
+        readiness: consulted by /readyz; while draining, every answer to a review closes its connection.
         metrics: what is counted.
     """
     app = web.Application(client_max_size=BODY_LIMIT)
     for path, decide in webhooks.items():
         name = path.strip("/")
-        app.router.add_post(path, _review_handler(name, decide, WebhookMetrics(metrics, name)))
+        app.router.add_post(path, _review_handler(name, decide, readiness, WebhookMetrics(metrics, name)))
     _add_status_routes(app, readiness, metrics)
-
-    async def close_when_draining(request: web.Request, response: web.StreamResponse) -> None:
-        if readiness.draining:
-            response.headers["Connection"] = "close"  # force_close alone would close without a word
-            response.force_close()
-
-    app.on_response_prepare.append(close_when_draining)
     return app
 
 
@@ -87,8 +80,15 @@ def _add_status_routes(app: web.Application, readiness: Readiness, metrics: Metr
     app.router.add_get("/metrics", scrape)
 
 
-def _review_handler(name: str, decide: Decide, metrics: WebhookMetrics) -> Handler:
+def _review_handler(name: str, decide: Decide, readiness: Readiness, metrics: WebhookMetrics) -> Handler:
     async def handle(http_request: web.Request) -> web.Response:
+        response = await answer(http_request)
+        if readiness.draining:
+            response.headers["Connection"] = "close"  # force_close alone would close without a word
+            response.force_close()
+        return response
+
+    async def answer(http_request: web.Request) -> web.Response:
         started = time.perf_counter()
         try:
             body = await http_request.read()

@@ -29,9 +29,12 @@ def diff(old: Any, new: Any) -> list[Operation]:
                 operations += [{"op": "remove", "path": _join(path, key)} for key in before if key not in after]
         elif isinstance(before, list) and isinstance(after, list):
             common = min(len(before), len(after))
-            operations += [{"op": "remove", "path": f"{path}/{i}"} for i in range(len(before) - 1, common - 1, -1)]
-            operations += [{"op": "add", "path": f"{path}/-", "value": value} for value in after[common:]]
-            pending += [(f"{path}/{i}", before[i], after[i]) for i in range(common) if before[i] is not after[i]]
+            for index in range(common):
+                if before[index] is not after[index]:
+                    pending.append((f"{path}/{index}", before[index], after[index]))
+            if len(before) != len(after):
+                operations += [{"op": "remove", "path": f"{path}/{i}"} for i in range(len(before) - 1, common - 1, -1)]
+                operations += [{"op": "add", "path": f"{path}/-", "value": value} for value in after[common:]]
         elif type(before) is not type(after) or before != after:
             operations.append({"op": "replace", "path": path, "value": after})
     return operations

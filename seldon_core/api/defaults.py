@@ -57,7 +57,7 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     if not spec:
         return obj
     predictors = as_list(spec.get("predictors"))
-    graphs = [list(nodes(as_map(predictor).get("graph"))) for predictor in predictors]
+    graphs = [nodes(as_map(predictor).get("graph")) for predictor in predictors]
     filled = dict(spec)
     _fill(filled, "protocol", c.DEFAULT_PROTOCOL)
     if is_empty(spec.get("transport")) and not any(map(_any_grpc_endpoint, graphs)):
@@ -144,7 +144,8 @@ def _fill(target: Object, key: str, value: Any) -> None:
 
 
 def _any_grpc_endpoint(graph: list[Object]) -> bool:
-    return any(as_map(node["endpoint"]).get("type") == "GRPC" for node in graph if node.get("endpoint"))
+    endpoints = [node["endpoint"] for node in graph if node.get("endpoint")]
+    return bool(endpoints) and any(as_map(endpoint).get("type") == "GRPC" for endpoint in endpoints)
 
 
 def _unless_same(items: list[Any], before: list[Any]) -> list[Any]:
@@ -159,7 +160,8 @@ def _stored_predictor(predictor: Any, graph: list[Object]) -> Any:
     filled = predictor
     if name and isinstance(labels, dict | None) and c.LABEL_VERSION not in (labels or {}):
         filled = {**filled, "labels": {**(labels or {}), c.LABEL_VERSION: name}}
-    if any(node.get("type") in _LEFT_OUT and node_type(node) is not None for node in graph):
+    untyped = [node for node in graph if node.get("type") in _LEFT_OUT]
+    if untyped and any(node_type(node) is not None for node in untyped):
         filled = {**filled, "graph": _copied_graph(predictor["graph"])}
         for node in nodes(filled["graph"]):
             kind = node_type(node)

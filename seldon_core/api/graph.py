@@ -35,23 +35,28 @@ def walk(graph: Any, path: str = "graph") -> Iterator[tuple[str, dict[str, Any]]
         yield here, node
         children = node.get("children")
         if children and isinstance(children, list):
-            for index in range(len(children) - 1, -1, -1):
+            for index in range(len(children) - 1, 0, -1):
                 waiting.append((f"{here}.children[{index}]", children[index]))
+            # The only child of most nodes that have any.
+            waiting.append((f"{here}.children[0]", children[0]))
 
 
-def nodes(graph: Any) -> Iterator[dict[str, Any]]:
-    """Yield the nodes of a graph as `walk` does, without their paths: these grow with the depth of the graph.
+def nodes(graph: Any) -> list[dict[str, Any]]:
+    """Return the nodes of a graph in the order of `walk`, without their paths: these grow with the depth of the graph.
 
     Args:
         graph: The root node; what is no mapping yields nothing.
     """
+    found: list[dict[str, Any]] = []
     waiting = [graph]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
-            yield node
-            if children := as_list(node.get("children")):
+            found.append(node)
+            children = node.get("children")
+            if children and isinstance(children, list):
                 waiting += reversed(children)
+    return found
 
 
 def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterator[ContainerRef]:

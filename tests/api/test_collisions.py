@@ -88,19 +88,19 @@ def test_accepted(obj: Object) -> None:
 
 
 SERVICE = ("Service", "mydep-a-x")
+CONTAINER = "spec.predictors[0].componentSpecs[0].spec.containers[0].name"
 
 
 @pytest.mark.parametrize(
     ("makers", "expected"),
     [
-        pytest.param({SERVICE: ["other"]}, ["spec.predictors[0].componentSpecs[0].spec.containers[0].name"], id="other"),
-        pytest.param({SERVICE: ["mydep", "other"]}, ["spec.predictors[0].componentSpecs[0].spec.containers[0].name"],
-                     id="both"),
+        pytest.param({SERVICE: ["other"]}, [CONTAINER], id="other"),
+        pytest.param({SERVICE: ["mydep", "other"]}, [CONTAINER], id="both"),
         pytest.param({SERVICE: ["mydep"]}, [], id="itself"),
         pytest.param({("Deployment", SERVICE[1]): ["other"]}, [], id="another-kind"),
         pytest.param({}, [], id="unknown"),
     ],
-)  # fmt: skip
+)
 def test_names_that_another_one_of_the_namespace_takes(makers: Makers, expected: list[str]) -> None:
     found = validate(sdep(predictor("a", node("x"), of("x"))), makers=makers)
     assert [finding.path for finding in found] == expected

@@ -40,7 +40,7 @@ def check_graph(predictor: Predictor) -> Iterator[Finding]:
         rule = f"the graph is more than {MAX_DEPTH} levels deep"
         yield Finding(predictor.too_deep, ABSENT, rule, "make it shallower")
         return
-    known = {ref.name for ref in predictor.containers if ref.name}
+    known = {ref.name for ref in predictor.containers}
     seen: dict[str, str] = {}
     for where, node in predictor.nodes:
         name = node.get("name")

@@ -32,7 +32,7 @@ def check_pods(predictor: Predictor) -> Iterator[Finding]:
     """
     components = as_list(predictor.fields.get("componentSpecs"))
     engine_index = predictor.engine_index()
-    if len(components) > 1:
+    if len(components) > 1 and len({ref.name for ref in predictor.serving}) < len(predictor.serving):
         yield from _check_one_pod_per_node(predictor)
     for index, component in enumerate(components):
         if not isinstance(component, dict):

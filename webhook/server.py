@@ -94,7 +94,7 @@ def spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000)
 
 
 async def _serve_until(stop: asyncio.Event, readiness: Readiness, *keepers: Coroutine[Any, Any, None]) -> None:

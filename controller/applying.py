@@ -26,6 +26,9 @@ RESOURCES: dict[str, Resource] = {
 # Seconds until something is looked at again that no watch would report.
 _TERMINATING_RECHECK, _STRANGER_RECHECK, _REFUSED_RECHECK = 2.0, 30.0, 600.0
 
+# What server-side apply says of a field that this API server does not know; it calls that a failure of its own (500).
+_NOT_DECLARED = "field not declared in schema"
+
 _log = logging.getLogger(__name__)
 
 
@@ -133,7 +136,7 @@ class Applier:
         except (Invalid, Forbidden) as error:
             self._refused(obj, error, outcome)
         except ApiError as error:
-            if error.status != 400:
+            if error.status != 400 and _NOT_DECLARED not in error.message:
                 raise
             self._refused(obj, error, outcome)
         return outcome

@@ -1,5 +1,6 @@
 """What becomes of SeldonDeployments while requests fail, streams break and the API server goes away."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,17 +57,65 @@ async def test_a_missing_right_is_said_and_heals_when_it_is_granted(proxy: Fault
         await world.state("Available")
 
 
-async def test_watches_that_are_cut_miss_nothing(proxy: FaultProxy, world: World) -> None:
-    async with controlling(proxy.kubeconfig, world.namespace, client=shaky(proxy)):
+async def cut(proxy: FaultProxy) -> None:
+    await proxy.cut()
+
+
+async def cut_half_way(proxy: FaultProxy) -> None:
+    await proxy.cut(b'{"type":"MODIFIED","obj')
+
+
+async def forget(proxy: FaultProxy) -> None:
+    event = b'{"type":"ERROR","object":' + status_body(410, "Expired") + b"}\n"
+    await proxy.say(event)
+
+
+async def fall_silent(proxy: FaultProxy) -> None:
+    proxy.flowing.clear()
+
+
+def refuse(code: int, reason: str, **headers: str) -> Callable[[FaultProxy], Awaitable[None]]:
+    async def refused(proxy: FaultProxy) -> None:
+        proxy.faults.append(Fault(code, status_body(code, reason), headers, times=4, matches=is_watch))
+        await proxy.cut()
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(cut, id="cut"),
+        pytest.param(cut_half_way, id="cut-in-an-event"),
+        pytest.param(forget, id="410-in-the-stream"),
+        pytest.param(fall_silent, id="silent"),
+        pytest.param(refuse(410, "Expired"), id="410"),
+        pytest.param(refuse(429, "TooManyRequests", **{"Retry-After": "1"}), id="429"),
+        pytest.param(refuse(500, "InternalError"), id="500"),
+        pytest.param(refuse(403, "Forbidden"), id="403"),
+    ],
+)
+async def test_whatever_happens_to_watches_nothing_is_missed(
+    proxy: FaultProxy, world: World, harm: Callable[[FaultProxy], Awaitable[None]]
+) -> None:
+    client = Client(str(proxy.kubeconfig), request_timeout=5, watch_timeout=2, watch_grace=0.5)
+    async with controlling(proxy.kubeconfig, world.namespace, client=client) as (controller, _):
         await world.create(single())
         await world.roll_out()
         await world.state("Available")
-        proxy.faults.append(Fault(500, status_body(500, "InternalError"), times=3, matches=is_watch))
-        await proxy.cut()
+        await harm(proxy)
         await world.edit("/predictors/0/replicas", 2)
         await world.delete(SERVICES, "m-p")
+        await world.create(single("other"))
+        if not proxy.flowing.is_set():
+            # What is silent is left after a while, whatever becomes of it; the next one speaks.
+            seen = len(proxy.seen)
+            await eventually("watches to be begun anew", lambda: any("watch=true" in one for one in proxy.seen[seen:]))
+            proxy.flowing.set()
         await eventually("two replicas", lambda: has_replicas(world, 2))
         await eventually("the Service to be back", world.service)
+        await world.state("Creating", "other")
+        assert controller.not_alive() is None
 
 
 async def test_an_api_server_that_goes_away_and_comes_back(proxy: FaultProxy, world: World) -> None:

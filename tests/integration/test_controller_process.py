@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import Start, fetch, holder
-from tests.integration.world import World
+from tests.integration.faults import Fault, FaultProxy, Hold, is_list, is_watch, status_body
+from tests.integration.processes import Start, fetch, holder, scrape
+from tests.integration.world import World, eventually
 from tests.plan.build import single
 
 pytestmark = pytest.mark.xdist_group("crd")
@@ -139,3 +140,84 @@ async def test_a_kubeconfig_that_does_not_exist_is_said(start: Start) -> None:
     assert await one.process.wait() == 2
     await one.says("/nowhere/kubeconfig: no such kubeconfig file")
     assert "Traceback" not in one.said
+
+
+async def test_what_it_has_done_is_counted(start: Start, proxy: FaultProxy, world: World) -> None:
+    refused = single("refused")
+    refused["spec"]["predictors"][0]["graph"]["name"] = "wrong"
+    theirs = {"seldon.io/controller-id": "another"}
+    proxy.faults.append(
+        Fault(
+            503, status_body(503, "ServiceUnavailable"), matches=lambda r: r.method == "PATCH" and "/m-p-0-a" in r.path
+        )
+    )
+    one = await start(KUBECONFIG=str(proxy.kubeconfig))
+    await one.says("one leads")
+    await world.create(single())
+    await world.create(refused)
+    await world.create({**single("theirs"), "metadata": {"name": "theirs", "labels": theirs}})
+    await world.roll_out()
+    await world.state("Available")
+    await world.state("Failed", "refused")
+
+    async def counted() -> dict[str, float] | None:
+        found = await scrape(one)
+        passes = {key: value for key, value in found.items() if key.startswith("seldon_controller_reconciles_total")}
+        results = [passes.get(f"seldon_controller_reconciles_total{{result={one}}}", 0) for one in RESULTS]
+        done = found["seldon_controller_ready_seconds_count"] == 1 and found["seldon_controller_queue_depth"] == 0
+        timed = found["seldon_controller_reconcile_seconds_count"] == sum(passes.values())
+        return found if all(results) and done and timed else None
+
+    found = await eventually("every result to be counted", counted)
+    assert found["seldon_controller_retries_total"] == found["seldon_controller_reconciles_total{result=retry}"] == 1
+    assert "seldon_controller_reconciles_total{result=error}" not in found
+    assert found["seldon_controller_leader"] == 1
+    assert found["seldon_controller_outdated"] == 0
+    assert found["seldon_controller_api_requests_total{verb=create}"] == 2  # an Event for each end
+    assert found["seldon_controller_reconcile_seconds_sum"] > 0
+    assert await one.end() == 0
+
+    two = await start(EXECUTOR_CONTAINER_IMAGE_AND_VERSION="engine:2")
+
+    async def outdated() -> bool:
+        return (await scrape(two))["seldon_controller_outdated"] == 1
+
+    await two.says("one leads")
+    await eventually("the older pods to be counted", outdated)
+
+
+RESULTS = ("done", "refused", "retry", "skipped")
+
+
+async def test_one_that_hears_nothing_is_not_alive_until_it_hears_again(
+    start: Start, proxy: FaultProxy, world: World
+) -> None:
+    one = await start(module="tests.integration.hurried", KUBECONFIG=str(proxy.kubeconfig))
+    await one.says("one leads")
+    await world.create(single())
+    await world.state("Creating")
+    url = await one.url()
+    assert (await asyncio.to_thread(fetch, f"{url}/healthz"))[0] == 200
+
+    # Its streams stay open and say nothing, and whatever it asks next is not answered.
+    proxy.flowing.clear()
+    deaf = Hold(lambda request: is_watch(request) or is_list(request))
+    proxy.holds.append(deaf)
+
+    async def health() -> tuple[int, str]:
+        return await asyncio.to_thread(fetch, f"{url}/healthz")
+
+    async def is_deaf() -> bool:
+        code, text = await health()
+        return code == 503 and text.startswith("a watch has heard nothing for ")
+
+    async def hears() -> bool:
+        return await health() == (200, "ok\n")
+
+    await eventually("the deafness to be noticed", is_deaf)
+    await world.create(single("other"))
+    proxy.holds.remove(deaf)
+    deaf.release.set()
+    proxy.flowing.set()
+    await eventually("it to hear again", hears)
+    await world.state("Creating", "other")

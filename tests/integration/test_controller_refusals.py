@@ -79,6 +79,21 @@ async def test_an_invalid_one_fails_with_the_findings_and_no_storm(operator: Pat
         assert made["status"]["description"] == ""
 
 
+async def test_a_field_that_the_api_server_does_not_know_is_said(
+    operator: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that is newer than the cluster, but not than what is known here."""
+    monkeypatch.setattr("controller.reconciler.validate", lambda *_, **__: [])
+    async with controlling(operator, world.namespace) as (controller, client):
+        await world.create(sdep(predictor("p", node("a"), component(container("a", newer={"x": 1})))))
+        made = await world.state("Failed")
+        assert "newer: field not declared in schema" in made["status"]["description"]
+        await world.touch(controller)
+        sent = writes(client)
+        await world.touch(controller)
+        assert writes(client) == sent + 1  # it tries again whenever something happens, and not by itself
+
+
 async def test_an_invalid_edit_leaves_what_serves_alone(operator: Path, world: World) -> None:
     async with controlling(operator, world.namespace):
         await world.create(single())

@@ -95,10 +95,12 @@ class Applier:
         self._children = children
         self._records: dict[Key, dict[Place, tuple[str, Record]]] = {}  # with the uid of the child
         self._taken: set[tuple[Key, Place]] = set()  # where something was in the way when looked at last
+        self._replaced: dict[Key, set[str]] = {}  # uids of what was deleted so that others may take their names
 
     def forget(self, key: Key) -> None:
         """Forget what was written for a SeldonDeployment that is gone."""
         self._records.pop(key, None)
+        self._replaced.pop(key, None)
         self._taken = {taken for taken in self._taken if taken[0] != key}
 
     async def apply(self, key: Key, uid: str, objects: Iterable[Object]) -> Outcome:
@@ -141,7 +143,7 @@ class Applier:
             self._refused(obj, error, outcome)
         return outcome
 
-    async def delete(self, key: Key, refs: Iterable[Ref], *, to_replace: bool = False) -> list[str]:
+    async def delete(self, key: Key, refs: Collection[Ref], *, to_replace: bool = False) -> list[str]:
         """Delete children and return that in words.
 
         A Deployment stays visible until its pods are gone, so that what they call outlasts them.
@@ -152,6 +154,8 @@ class Applier:
             to_replace: Whether others may take their names at once, before a watch tells that they are gone.
         """
         done = []
+        if to_replace and refs:
+            self._replaced[key] = {ref.uid for ref in refs}
         for ref in refs:
             _log.info("deleting %s %s/%s, which is superseded", ref.kind, key[0], ref.name)
             try:
@@ -164,7 +168,7 @@ class Applier:
                 )
             except (NotFound, Conflict):
                 continue  # it is gone already, or another object has its name
-            if to_replace and answer.get("kind") == "Status":  # otherwise it is only about to go
+            if to_replace and "deletionTimestamp" not in (answer.get("metadata") or {}):  # it need not wait for anybody
                 self._children.forget(ref.kind, key[0], ref.name, ref.uid)
             done.append(f"delete {ref.kind} {ref.name}")
         return done
@@ -210,6 +214,9 @@ class Applier:
             self._taken.discard(taken)
             return await self._make(obj, outcome)
         self._taken.add(taken)
+        if live["metadata"]["uid"] in self._replaced.get(key, ()):  # the client only tries
+            outcome.done.append(f"create {kind} {name}")
+            return None
         if "deletionTimestamp" in live["metadata"]:
             outcome.look_again(_TERMINATING_RECHECK)
             return None

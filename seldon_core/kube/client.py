@@ -322,6 +322,8 @@ class Client(Session):
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
+        if self._dry_run:
+            options["dryRun"] = ["All"]  # where there are options in the body, those of the query do not count
         return await self._request("delete", "DELETE", resource.path(namespace, name), body=options)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from seldon_core.kube.client import MERGE_PATCH
+from seldon_core.kube.resources import SELDONDEPLOYMENTS
 from tests.integration.faults import Fault, FaultProxy, Hold, is_list, is_watch, status_body
 from tests.integration.processes import Start, fetch, holder, scrape
 from tests.integration.world import World, eventually
@@ -118,10 +120,18 @@ async def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(
         for line in ("create Service m-p-a", "create Service m-p", "create Deployment m-p-0-a")
     ]
     assert await world.versions() == before
-    await start()
+    one = await start()
     await world.roll_out()
     await world.state("Available")
     assert await dry_run() == [f"{world.namespace}/m: nothing to do"]
+    assert await one.end() == 0
+
+    # What cannot be changed in place is made anew, and here not even deleted.
+    headless = {"metadata": {"annotations": {"seldon.io/headless-svc": "true"}}}
+    await world.client.patch(SELDONDEPLOYMENTS, "m", world.namespace, headless, content_type=MERGE_PATCH)
+    before = await world.versions()
+    assert await dry_run() == [f"{world.namespace}/m: {line} Service m-p" for line in ("delete", "create")]
+    assert await world.versions() == before
 
 
 async def test_a_port_that_is_taken_is_said(start: Start) -> None:

@@ -149,6 +149,19 @@ async def test_a_dry_run_stores_nothing(client: Client, namespace: str) -> None:
             await client.get(resource, name, namespace)
 
 
+async def test_a_client_that_only_tries_changes_and_deletes_nothing(
+    client: Client, kubeconfig: Path, namespace: str
+) -> None:
+    made = await client.apply(service(namespace, 80), field_manager="one")
+    name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+    async with Client(str(kubeconfig), dry_run=True) as trying:
+        await trying.apply(service(namespace, 90), field_manager="one")
+        await trying.delete(SERVICES, name, namespace, uid=uid)
+        await trying.delete(SERVICES, name, namespace, propagation="Foreground")
+    stored = await client.get(SERVICES, name, namespace)
+    assert stored["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
 async def test_a_status_is_applied_to_its_subresource(client: Client, namespace: str) -> None:
     await client.apply(deployment(namespace), field_manager="one")
     status = {key: deployment(namespace)[key] for key in ("apiVersion", "kind", "metadata")}

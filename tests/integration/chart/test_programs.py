@@ -163,11 +163,17 @@ def test_what_the_controller_calls_is_what_it_may(installed: Installed, operator
     calls = _calls(installed, CONTROLLER)
     assert calls.forbidden() == []
     assert _granted(programs.rendered, "seldon-manager") - calls.made() == {
-        # Server-side apply is a PATCH, and needs this where it creates.
-        ("create", "apps/deployments"),
-        ("create", "/services"),
-        ("create", "autoscaling/horizontalpodautoscalers"),
-        ("create", "policy/poddisruptionbudgets"),
+        # Server-side apply is a PATCH, and needs the first where it creates. What has the name of one that is to be made
+        # is looked at; nothing has, here.
+        *itertools.product(
+            ("create", "get"),
+            (
+                "apps/deployments",
+                "/services",
+                "autoscaling/horizontalpodautoscalers",
+                "policy/poddisruptionbudgets",
+            ),
+        ),
         # Asked for by OwnerReferencesPermissionEnforcement, which is on here.
         ("update", "machinelearning.seldon.io/seldondeployments/finalizers"),
         # To delete objects of what was switched off; this cluster knows none of these kinds.

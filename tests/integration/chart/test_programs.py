@@ -163,7 +163,7 @@ def test_what_the_controller_calls_is_what_it_may(installed: Installed, operator
     calls = _calls(installed, CONTROLLER)
     assert calls.forbidden() == []
     assert _granted(programs.rendered, "seldon-manager") - calls.made() == {
-        # Server-side apply is a PATCH, and needs the first where it creates. What has the name of one that is to be made
+        # Server-side apply is a PATCH, and needs the first where it creates. What has the name of one to be made
         # is looked at; nothing has, here.
         *itertools.product(
             ("create", "get"),

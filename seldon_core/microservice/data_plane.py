@@ -174,17 +174,22 @@ class DataPlane:
             if answer is not None:
                 return answer
         incoming = self._parse(message, codec)
-        result = absent = operation.without(incoming.payload) if operation.without else None
-        if method := self._component.get(operation.method):
+        result = None
+        method = self._component.get(operation.method)
+        if method is not None:
             call = method.with_arguments(incoming.payload, incoming.names, optional=incoming.meta)
             if self._batching and operation is PREDICT:
                 call = _batchable(call, method, incoming)
             try:
                 result = yield call
             except SeldonNotImplementedError:
-                result = absent
+                method = None
+        if method is None and operation.without:
+            result = operation.without(incoming.payload)
         if isinstance(result, _GENERATORS):
             return Answer(200, b"", operation.label, stream=self._stream(operation, codec, incoming, result))
+        if not self._is_asked:
+            return self._encoded(operation, codec, incoming, result, {}, [], self._component.column_names)
         return (yield from self._answer(operation, codec, incoming, result))
 
     def _parse(self, message: Any, codec: Codec) -> Incoming:
@@ -258,8 +263,6 @@ class DataPlane:
         return Answer(status, dumps(result), operation.label, metrics, JSON_HEADERS)
 
     def _answer(self, operation: Operation, codec: Codec, incoming: Incoming, result: Any) -> Flow:
-        if not self._is_asked:
-            return self._encoded(operation, codec, incoming, result, {}, [], self._component.column_names)
         tags, metrics = yield from self._hooks()
         return (yield from self._encode(operation, codec, incoming, result, tags, metrics))
 

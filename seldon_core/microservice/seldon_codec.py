@@ -105,6 +105,9 @@ class SeldonCodec:
 
 def _meta(incoming: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     """What came in, with this component's part added; empty parts are left out."""
+    if not incoming:
+        own = {"tags": outcome.tags, "requestPath": outcome.path, "metrics": outcome.metrics}
+        return {key: value for key, value in own.items() if value}
     inherited = incoming if outcome.inherit else {}
     meta = {
         "puid": incoming.get("puid"),

@@ -23,7 +23,7 @@ from seldon_core.microservice.frames import frame_of, is_frame
 from seldon_core.protocols import v2
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
-from seldon_core.protocols.seldon import array_of, array_of_json, decode_base64, is_array
+from seldon_core.protocols.seldon import MANY, array_of, array_of_json, decode_base64, is_array
 
 __all__ = ["V2Codec"]
 
@@ -119,8 +119,8 @@ class V2Codec:
         if outcome.tags:
             parameters["seldon_tags"] = json_text(outcome.tags)
         named = self._named(outcome.result, [output.name for output in request.outputs])
-        tensors = tuple(_tensor(name, value, request.wants_binary(name)) for name, value in named.items())
-        answer = v2.InferResponse(self._model, tensors, self._version, request.id, parameters)
+        tensors = [_tensor(name, value, request.wants_binary(name)) for name, value in named.items()]
+        answer = v2.InferResponse(self._model, tuple(tensors), self._version, request.id, parameters)
         body, length = v2.encode_response(answer)
         if length is None:
             return body, JSON_HEADERS
@@ -128,19 +128,26 @@ class V2Codec:
 
     def _named(self, result: Any, asked: list[str]) -> dict[str, Any]:
         """The outputs of a result by name, of them those that are asked for."""
-        if is_frame(result):
+        if is_array(result):
+            named = {self._name(asked): result}
+        elif is_frame(result):
             named = {str(column): result[column].to_numpy() for column in result.columns}
         elif isinstance(result, Mapping) and result and all(_is_column(value) for value in result.values()):
             named = {str(name): value for name, value in result.items()}
         else:
-            name = self._outputs[0] if self._outputs else asked[0] if len(asked) == 1 else "output-0"
-            named = {name: result}
+            named = {self._name(asked): result}
+        if not asked:
+            return named
         missing = [name for name in asked if name not in named]
         if missing:
             raise MessageError(
                 f"outputs: {missing[0]!r:.100}: there is no such output; the model has {', '.join(named)}"
             )
-        return {name: named[name] for name in asked} if asked else named
+        return {name: named[name] for name in asked}
+
+    def _name(self, asked: list[str]) -> str:
+        """The name of an output that comes without one."""
+        return self._outputs[0] if self._outputs else asked[0] if len(asked) == 1 else "output-0"
 
     def error(self, info: str, reason: str) -> bytes:
         """An object with the text."""
@@ -150,7 +157,9 @@ class V2Codec:
 def _incoming(
     tensors: Sequence[v2.Tensor], parameters: Mapping[str, Any], identifier: str, where: str, form: Any
 ) -> Incoming:
-    kind = _content_type(parameters, "parameters") if parameters else None
+    if not parameters and len(tensors) == 1 and not tensors[0].parameters:  # as most are
+        return Incoming(_array(tensors[0], as_text=False), [], {"puid": identifier} if identifier else None, form)
+    kind = _content_type(parameters, "parameters")
     columns = _columns(tensors[0].parameters if len(tensors) == 1 else {}) or _columns(parameters)
     used = ("content_type", "names") if columns and len(tensors) == 1 else ("content_type",)
     tags = {key: value for key, value in parameters.items() if key not in used}
@@ -186,9 +195,7 @@ def _content_type(parameters: Mapping[str, Any], path: str) -> str | None:
 
 def _decode(tensor: v2.Tensor, default: str | None, path: str) -> Any:
     """A tensor as what its content type says: an array, texts or bytes."""
-    kind = default
-    if tensor.parameters:
-        kind = _content_type(tensor.parameters, f"{path}.parameters") or default
+    kind = _content_type(tensor.parameters, f"{path}.parameters") or default
     if kind in ("str", "base64"):
         if tensor.datatype != "BYTES":
             raise MessageError(f"{path}.datatype: {tensor.datatype}: content_type {kind} takes BYTES")
@@ -225,7 +232,7 @@ def _array(tensor: v2.Tensor, *, as_text: bool) -> Any:
         return np.array(tensor.values(), dtype=np.float32).reshape(tensor.shape)
     dtype = np.dtype(_DTYPES[tensor.datatype])
     if isinstance(tensor.data, list):
-        if tensor.datatype == "FP64":
+        if tensor.datatype == "FP64" and len(tensor.data) >= MANY:
             return array_of_json(tensor.data).reshape(tensor.shape)
         return np.array(tensor.data, dtype=dtype).reshape(tensor.shape)
     # A copy, because models change what they are given.

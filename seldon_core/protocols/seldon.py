@@ -97,8 +97,6 @@ def _check_meta(meta: Any) -> None:
 
 
 def _parse_data(data: Any) -> "tuple[Kind, Array, list[Any]]":
-    import numpy as np
-
     if not isinstance(data, dict):
         raise MessageError(f'data: {_show(data)}: must be an object with "ndarray" or "tensor"')
     names = data.get("names")
@@ -112,7 +110,7 @@ def _parse_data(data: Any) -> "tuple[Kind, Array, list[Any]]":
         return "ndarray", _parse_ndarray(data["ndarray"]), names
     if data.get("tftensor") is not None:
         return "tftensor", tftensor.parse(data["tftensor"], "data.tftensor"), names
-    return "data", np.array([]), names
+    return "data", array_of([]), names
 
 
 def _parse_ndarray(value: Any) -> "Array":
@@ -262,6 +260,8 @@ def encode_payload(result: Any, kind: Kind, names: "Callable[[Array], list[Any]]
     Raises:
         MessageError: the result is of a type that the protocol cannot carry.
     """
+    if is_array(result):
+        return {"data": _encode_array(result, kind, names)}
     if isinstance(result, dict):
         return {"jsonData": result}
     if isinstance(result, str):
@@ -270,8 +270,6 @@ def encode_payload(result: Any, kind: Kind, names: "Callable[[Array], list[Any]]
         return {"binData": base64.b64encode(result).decode("ascii")}
     if isinstance(result, list):
         return {"data": _encode_array(array_of(result), kind, names)}
-    if is_array(result):
-        return {"data": _encode_array(result, kind, names)}
     raise MessageError(
         f"Unknown data type returned as payload (must be list or np array):{_show(result)}; "
         "str, bytes and dict are possible too"
@@ -279,8 +277,6 @@ def encode_payload(result: Any, kind: Kind, names: "Callable[[Array], list[Any]]
 
 
 def _encode_array(array: "Array", kind: Kind, names: "Callable[[Array], list[Any]]") -> dict[str, Any]:
-    import numpy as np
-
     numeric = array.dtype.kind in "iuf"
     if numeric and kind == "tftensor":
         return {"names": names(array), "tftensor": tftensor.encode(array)}
@@ -289,7 +285,7 @@ def _encode_array(array: "Array", kind: Kind, names: "Callable[[Array], list[Any
         return {"names": names(array), "tensor": tensor}
     if array.dtype.kind in "mM":
         array = array.astype(str)  # tolist() would give bare integers for nanoseconds
-    return {"names": names(array), "ndarray": np.atleast_1d(array).tolist()}
+    return {"names": names(array), "ndarray": array.tolist() if array.ndim else [array.item()]}
 
 
 def _flat_values(array: "Array") -> list[Any]:

@@ -4,7 +4,6 @@ A message is taken apart without numpy: a tensor's data is a flat list where it 
 where it came as bytes. Standard: https://github.com/kserve/open-inference-protocol and Triton's extension_binary_data.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -175,14 +174,12 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     wants_binary = parameters.pop("binary_data_output", False)
     if not isinstance(wants_binary, bool):
         raise MessageError(f"parameters.binary_data_output: {show(wants_binary)}: must be true or false")
-    asked: Sequence[_RawTensor] = raw.outputs or ()
-    return InferRequest(
-        _tensors(raw.inputs, "inputs", binary),
-        _text(raw.id, "id"),
-        parameters,
-        tuple(_requested(output, f"outputs[{index}]") for index, output in enumerate(asked)),
-        wants_binary,
-    )
+    asked: list[RequestedOutput] = []
+    found: Sequence[_RawTensor] = raw.outputs or ()
+    if found:
+        asked = [_requested(output, f"outputs[{index}]") for index, output in enumerate(found)]
+    tensors = _tensors(raw.inputs, "inputs", binary)
+    return InferRequest(tensors, _text(raw.id, "id"), parameters, tuple(asked), wants_binary)
 
 
 def parse_response(body: bytes, header_length: int | None = None) -> InferResponse:
@@ -249,11 +246,15 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
     if not isinstance(kind, str) or kind not in DATATYPES:
         raise MessageError(f"{path}.datatype: {show(kind)}: must be one of {', '.join(DATATYPES)}")
     shape = raw.shape
-    if not _is_shape(shape):
-        raise MessageError(f"{path}.shape: {show(shape)}: must be a list of sizes, each an integer >= 0")
+    if not isinstance(shape, list):
+        raise _not_a_shape(shape, path)
+    count = 1
+    for size in shape:
+        if type(size) is not int or not 0 <= size < 1 << 63:
+            raise _not_a_shape(shape, path)
+        count *= size
     parameters = _parameters(raw.parameters, f"{path}.parameters")
     length = parameters.pop("binary_data_size", None)
-    count = math.prod(shape)
     data: list[Any] | memoryview
     if length is None:
         data = json_data(raw.data, kind, count, path)
@@ -266,10 +267,8 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
     return Tensor(name, kind, tuple(shape), data, parameters), binary
 
 
-def _is_shape(value: Any) -> bool:
-    if not isinstance(value, list) or not {int}.issuperset(map(type, value)):
-        return False
-    return not value or (min(value) >= 0 and max(value) < 1 << 63)
+def _not_a_shape(value: Any, path: str) -> MessageError:
+    return MessageError(f"{path}.shape: {show(value)}: must be a list of sizes, each an integer >= 0")
 
 
 def _requested(raw: _RawTensor, path: str) -> RequestedOutput:

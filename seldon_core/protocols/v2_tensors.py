@@ -115,8 +115,6 @@ def check_bytes(data: memoryview, kind: str, count: int, path: str) -> None:
 
 
 def json_data(data: Any, kind: str, count: int, path: str) -> list[Any]:
-    if data is None or (isinstance(data, msgspec.Raw) and bytes(memoryview(data)[:5]) == b"null"):
-        raise MessageError(f"{path}.data: is missing; send a list, or bytes with the parameter binary_data_size")
     flat: list[Any]
     try:
         flat = _flat[kind].decode(data) if isinstance(data, msgspec.Raw) else _checked(data, kind, path)
@@ -134,6 +132,8 @@ def json_data(data: Any, kind: str, count: int, path: str) -> list[Any]:
 
 def _checked(data: Any, kind: str, path: str) -> list[Any]:
     """The elements of nested lists, each of the type that `kind` asks for."""
+    if data is None:
+        raise MessageError(f"{path}.data: is missing; send a list, or bytes with the parameter binary_data_size")
     if not isinstance(data, list):
         raise MessageError(f"{path}.data: {show(data)}: must be a list")
     flat: list[Any] = data

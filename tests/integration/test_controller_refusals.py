@@ -6,6 +6,7 @@ import pytest
 
 from controller import applying
 from seldon_core.api.validate import validate
+from seldon_core.kube.client import MERGE_PATCH
 from seldon_core.kube.resources import DEPLOYMENTS, SERVICES
 from tests.integration.world import World, condition, controlling, eventually, is_going, writes
 from tests.plan.build import component, container, node, predictor, sdep, single
@@ -120,3 +121,39 @@ async def test_what_the_api_server_refuses_is_said_in_its_words(operator: Path, 
         await world.edit("/predictors/0/componentSpecs/0/spec/containers/0/resources/limits/cpu", "2")
         await world.roll_out()
         await world.state("Available")
+
+
+async def test_a_volume_that_does_not_exist_is_said(operator: Path, world: World) -> None:
+    """R4: the Services are there, the Deployment is refused."""
+    mounts = [{"name": "myvol", "mountPath": "/data"}]
+    async with controlling(operator, world.namespace):
+        await world.create(sdep(predictor("p", node("a"), component(container("a", volumeMounts=mounts)))))
+        made = await world.state("Failed")
+        assert "myvol" in made["status"]["description"]
+        assert await world.names(DEPLOYMENTS) == []
+
+
+async def test_a_rollout_that_is_stuck_fails_and_recovers(operator: Path, world: World) -> None:
+    """T12: what exceeds its progress deadline is a failure, until it does not."""
+    async with controlling(operator, world.namespace):
+        await world.create(single())
+        child = await eventually("the Deployment", world.deployment)
+        stuck = {
+            "type": "Progressing",
+            "status": "False",
+            "reason": "ProgressDeadlineExceeded",
+            "message": "no progress",
+        }
+        status = {"observedGeneration": child["metadata"]["generation"], "replicas": 1, "unavailableReplicas": 1}
+        short = {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "no pods"}
+        body = {"status": {**status, "conditions": [short, stuck]}}
+        await world.client.patch(
+            DEPLOYMENTS, "m-p-0-a", world.namespace, body, content_type=MERGE_PATCH, subresource="status"
+        )
+        made = await world.state("Failed")
+        assert condition(made, "DeploymentsReady")["status"] == "False"
+        await world.roll_out()
+        made = await world.state("Available")
+        assert made["status"]["description"] == ""
+        reasons = [event["reason"] for event in await world.events()]
+        assert sorted(reasons) == ["Available", "Failed"]

@@ -174,10 +174,8 @@ def parse_request(body: bytes, header_length: int | None = None) -> InferRequest
     wants_binary = parameters.pop("binary_data_output", False)
     if not isinstance(wants_binary, bool):
         raise MessageError(f"parameters.binary_data_output: {show(wants_binary)}: must be true or false")
-    asked: list[RequestedOutput] = []
     found: Sequence[_RawTensor] = raw.outputs or ()
-    if found:
-        asked = [_requested(output, f"outputs[{index}]") for index, output in enumerate(found)]
+    asked = [_requested(output, f"outputs[{index}]") for index, output in enumerate(found)]
     tensors = _tensors(raw.inputs, "inputs", binary)
     return InferRequest(tensors, _text(raw.id, "id"), parameters, tuple(asked), wants_binary)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -83,6 +84,21 @@ async def test_each_worker_gets_its_share(tmp_path: Path) -> None:
         assert counted(service, "seldon_microservice_requests_seconds_count{") == [440.0]
         assert get(service.http + "/ready")[0] == 200
         assert service.stop() == 0
+
+
+def test_kept_connections_are_shared_out_evenly(tmp_path: Path) -> None:
+    with running(tmp_path, SAYS_WHO, "--workers", "4") as service, contextlib.ExitStack() as kept:
+        port = int(service.http.rpartition(":")[2])
+        connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE) for _ in range(32)]
+        shares: Counter[int] = Counter()
+        for connection in connections:
+            kept.callback(connection.close)
+        for _ in range(10):
+            for connection in connections:
+                connection.request("POST", "/predict", json.dumps(ND), {"Content-Type": "application/json"})
+                shares[json.loads(connection.getresponse().read())["jsonData"]["pid"]] += 1
+        assert len(shares) == 4
+        assert all(abs(count / 320 - 0.25) <= 0.1 * 0.25 for count in shares.values()), shares
 
 
 async def test_one_that_is_killed_is_replaced_and_fails_its_own_requests_alone(tmp_path: Path) -> None:

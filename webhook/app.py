@@ -45,7 +45,7 @@ def admission_app(webhooks: dict[str, Decide], readiness: Readiness, metrics: Me
 
     Args:
         webhooks: what decides, by the path that it is served under.
-        readiness: consulted by /readyz; while draining, every answer to a review closes its connection.
+        readiness: consulted by /readyz; while draining, every decision closes its connection.
         metrics: what is counted.
     """
     app = web.Application(client_max_size=BODY_LIMIT)
@@ -82,13 +82,6 @@ def _add_status_routes(app: web.Application, readiness: Readiness, metrics: Metr
 
 def _review_handler(name: str, decide: Decide, readiness: Readiness, metrics: WebhookMetrics) -> Handler:
     async def handle(http_request: web.Request) -> web.Response:
-        response = await answer(http_request)
-        if readiness.draining:
-            response.headers["Connection"] = "close"  # force_close alone would close without a word
-            response.force_close()
-        return response
-
-    async def answer(http_request: web.Request) -> web.Response:
         started = time.perf_counter()
         try:
             body = await http_request.read()
@@ -109,7 +102,11 @@ def _review_handler(name: str, decide: Decide, readiness: Readiness, metrics: We
         metrics.decided(request.operation, time.perf_counter() - started, denied=denied)
         if denied:
             _log_refusal(name, request, decision)
-        return web.Response(body=encoded, headers=_JSON)
+        response = web.Response(body=encoded, headers=_JSON)
+        if readiness.draining:
+            response.headers["Connection"] = "close"  # force_close alone would close without a word
+            response.force_close()
+        return response
 
     return handle
 

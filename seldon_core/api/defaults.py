@@ -57,14 +57,16 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     if not spec:
         return obj
     predictors = as_list(spec.get("predictors"))
-    graphs = [nodes(as_map(predictor).get("graph")) for predictor in predictors]
+    graphs = [nodes(predictor.get("graph")) if isinstance(predictor, dict) else [] for predictor in predictors]
     filled = dict(spec)
     _fill(filled, "protocol", c.DEFAULT_PROTOCOL)
     if is_empty(spec.get("transport")) and not any(map(_any_grpc_endpoint, graphs)):
         filled["transport"] = c.DEFAULT_TRANSPORT
     _fill(filled, "serverType", c.DEFAULT_SERVER_TYPE)
     if graph and predictors:
-        filled["predictors"] = _unless_same(list(map(_stored_predictor, predictors, graphs)), predictors)
+        listed = list(map(_stored_predictor, predictors, graphs))
+        if not all(map(operator.is_, listed, predictors)):
+            filled["predictors"] = listed
     same = len(filled) == len(spec) and all(map(operator.is_, filled.values(), spec.values()))
     return obj if same else {**obj, "spec": filled}
 
@@ -144,12 +146,7 @@ def _fill(target: Object, key: str, value: Any) -> None:
 
 
 def _any_grpc_endpoint(graph: list[Object]) -> bool:
-    endpoints = [node["endpoint"] for node in graph if node.get("endpoint")]
-    return bool(endpoints) and any(as_map(endpoint).get("type") == "GRPC" for endpoint in endpoints)
-
-
-def _unless_same(items: list[Any], before: list[Any]) -> list[Any]:
-    return before if all(map(operator.is_, items, before)) else items
+    return any(as_map(node["endpoint"]).get("type") == "GRPC" for node in graph if node.get("endpoint"))
 
 
 def _stored_predictor(predictor: Any, graph: list[Object]) -> Any:

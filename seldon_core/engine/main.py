@@ -18,8 +18,11 @@ from seldon_core.engine.config import (
 from seldon_core.engine.flags import UsageError, parse_flags, usage
 from seldon_core.engine.service import serve
 from seldon_core.engine.workers import serve_in_workers
-from seldon_core.transport.memory import keep_freed_memory
+from seldon_core.transport.limits import MIB
+from seldon_core.transport.memory import keep_freed_memory, settle
 
+# As much freed memory as the pieces of several large messages take.
+KEPT_BYTES = 8 * MIB
 USAGE_ERROR = 2
 PROGRAM = "seldon-core engine"
 
@@ -51,10 +54,8 @@ def run(argv: Sequence[str]) -> int:
     logging.basicConfig(
         level=flags.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    keep_freed_memory()
-    # What is loaded by now stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
+    keep_freed_memory(KEPT_BYTES)
+    settle()
     # Requests leave no cycles behind, so it need not look at each few that are in flight at the same time either.
     gc.set_threshold(10_000, 10, 10)
     try:

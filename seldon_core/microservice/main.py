@@ -14,19 +14,21 @@ from seldon_core.microservice.assembly import Assembly
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.errors import StartupError, UsageError
 from seldon_core.microservice.loading import construct, import_class, load
-from seldon_core.microservice.memory import keep_freed_memory
 from seldon_core.microservice.service import Scrapes, Service
 from seldon_core.microservice.settings import Settings
 from seldon_core.microservice.supervisor import supervise
 from seldon_core.telemetry.metrics import Registry
 from seldon_core.telemetry.process import render_process_metrics
-from seldon_core.transport.limits import Limits
+from seldon_core.transport.limits import MIB, Limits
+from seldon_core.transport.memory import keep_freed_memory, settle
 
 __all__ = ["main"]
 
 log = logging.getLogger(__name__)
 
 _LOG_FORMAT = "%(asctime)s - %(name)s:%(funcName)s:%(lineno)s - %(levelname)s:  %(message)s"
+# Freed memory: a few large messages and the arrays that were made of them.
+KEPT_BYTES = 64 * MIB
 ANNOTATIONS_FILE = Path("/etc/podinfo/annotations")
 _TERMINATION_MESSAGE_BYTES = 4096  # kubelet reads no more
 
@@ -65,7 +67,7 @@ def _annotations() -> dict[str, str]:
 def _run(settings: Settings) -> None:
     for text in settings.unserved:
         log.error("%s", text)
-    keep_freed_memory(os.environ)
+    keep_freed_memory(KEPT_BYTES)
     with _pid_file(settings.pid_file):
         if settings.supervised:
             supervise(settings)
@@ -95,6 +97,7 @@ def _serve(settings: Settings) -> None:
         service.close()
         raise
     beside = custom_service.start(settings.class_name, settings.parameters) if component.get("custom_service") else None
+    settle()
     service.serve(*model)
     log.info("%s is ready after %.2f s", component.name, time.perf_counter() - began)
     assembly.worker.run()

@@ -26,6 +26,7 @@ from seldon_core.microservice.shared_metrics import WorkerRegistry
 from seldon_core.telemetry.shared import SharedMemory, SharedNumbers
 from seldon_core.transport.http_server import HTTPServer
 from seldon_core.transport.limits import Limits
+from seldon_core.transport.memory import settle
 
 __all__ = ["serve_as_worker"]
 
@@ -71,6 +72,7 @@ def serve_as_worker(
     except StartupError as error:
         supervisor.send(channel.FAILED, str(error), error.exit_code)
         return error.exit_code
+    settle()
     connections.serve(assembly.application, model)
     assembly.worker.run()
     connections.join()

@@ -51,7 +51,7 @@ def admission_app(webhooks: dict[str, Decide], readiness: Readiness, metrics: Me
     app = web.Application(client_max_size=BODY_LIMIT)
     for path, decide in webhooks.items():
         name = path.strip("/")
-        app.router.add_post(path, _review_handler(name, decide, readiness, WebhookMetrics(metrics, name)))
+        app.router.add_post(path, _review_handler(name, decide, readiness, metrics.reviews.of(name)))
     _add_status_routes(app, readiness, metrics)
     return app
 

@@ -4,9 +4,8 @@ The compiled form says yes only where `seldon_core.api.rules.shape`, which words
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from types import GenericAlias
 from typing import Annotated, Any, Literal
 
@@ -95,14 +94,19 @@ class _Quantity:
 _SOME = _Quantity()
 
 
-def _convert(kind: type, value: Any) -> _Quantity:
-    if is_quantity(value):
-        return _SOME
-    raise ValueError
-
-
 # The same few amounts stand in all objects: to remember them takes a tenth of the time of the pattern.
-_converted: Callable[[type, Any], _Quantity] = lru_cache(maxsize=1024, typed=True)(_convert)
+_amounts: set[str] = set()
+_MOST_AMOUNTS = 1024
+
+
+def _converted(kind: type, value: Any) -> _Quantity:
+    if value.__class__ is str and value in _amounts:
+        return _SOME
+    if not is_quantity(value):
+        raise ValueError
+    if isinstance(value, str) and len(_amounts) < _MOST_AMOUNTS:
+        _amounts.add(value)
+    return _SOME
 
 
 def is_closed(schema: Schema) -> bool:

@@ -138,7 +138,8 @@ def _aggregates(node: Object, kind: str | None) -> bool:
     return kind == c.COMBINER or "AGGREGATE" in as_list(node.get("methods"))
 
 
-def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
+def _check_parameters(node: Object, where: str) -> list[Finding]:
+    findings = []
     for index, parameter in enumerate(as_list(node["parameters"])):
         if not isinstance(parameter, dict) or not isinstance(value := parameter.get("value"), str):
             continue
@@ -151,7 +152,8 @@ def _check_parameters(node: Object, where: str) -> Iterator[Finding]:
             remedy = "write 0.5 to split evenly"
         else:
             continue
-        yield Finding(f"{where}.parameters[{index}].value", value, rule, remedy)
+        findings.append(Finding(f"{where}.parameters[{index}].value", value, rule, remedy))
+    return findings
 
 
 def _is_of_type(value: str, kind: str) -> bool:

@@ -154,7 +154,7 @@ class Applier:
             to_replace: Whether others may take their names at once, before a watch tells that they are gone.
         """
         done = []
-        if to_replace and refs:
+        if to_replace:
             self._replaced[key] = {ref.uid for ref in refs}
         for ref in refs:
             _log.info("deleting %s %s/%s, which is superseded", ref.kind, key[0], ref.name)
@@ -168,13 +168,18 @@ class Applier:
                 )
             except (NotFound, Conflict):
                 continue  # it is gone already, or another object has its name
-            if to_replace and "deletionTimestamp" not in (answer.get("metadata") or {}):  # it need not wait for anybody
+            if "deletionTimestamp" in (answer.get("metadata") or {}):  # it waits for its finalizers
+                self._children.put(Child.of(answer))
+            elif to_replace:
                 self._children.forget(ref.kind, key[0], ref.name, ref.uid)
             done.append(f"delete {ref.kind} {ref.name}")
         return done
 
     async def _apply_one(self, key: Key, uid: str, obj: Object, child: Child | None, outcome: Outcome) -> bool:
-        """Write one object if it differs; return whether it was written."""
+        """Write one object if it differs; return whether that made it another one.
+
+        What an admission policy changes in each object is written at each pass, and never different after it.
+        """
         place = obj["kind"], obj["metadata"]["name"]
         desired = digest(obj)
         known_uid, record = self._records.get(key, {}).get(place, (None, None))
@@ -191,11 +196,12 @@ class Applier:
             if not child.applied:
                 await self._take_over(await self._client.get(RESOURCES[obj["kind"]], child.name, child.namespace))
             made = await self._write(obj, child.uid)
-            if (made.content, _replicas(made)) != (child.content, _replicas(child)):
-                outcome.done.append(f"change {place[0]} {place[1]}")
+        different = child is None or (made.content, _replicas(made)) != (child.content, _replicas(child))
+        if child is not None and different:
+            outcome.done.append(f"change {place[0]} {place[1]}")
         self._children.put(made)
         self._records.setdefault(key, {})[place] = made.uid, Record(desired, made.content)
-        return True
+        return different
 
     async def _create(self, key: Key, uid: str, obj: Object, known_uid: str | None, outcome: Outcome) -> Child | None:
         """Write an object that is not among the children; return None where its name is not free.
@@ -214,11 +220,11 @@ class Applier:
             self._taken.discard(taken)
             return await self._make(obj, outcome)
         self._taken.add(taken)
-        if live["metadata"]["uid"] in self._replaced.get(key, ()):  # the client only tries
-            outcome.done.append(f"create {kind} {name}")
-            return None
         if "deletionTimestamp" in live["metadata"]:
             outcome.look_again(_TERMINATING_RECHECK)
+            return None
+        if live["metadata"]["uid"] in self._replaced.get(key, ()):  # the client only tries
+            outcome.done.append(f"create {kind} {name}")
             return None
         owner = owner_of(live)
         ours = live["metadata"]["uid"] == known_uid or (owner is not None and owner[1] == uid)

@@ -56,7 +56,7 @@ class Request(
         uid: the id that the answer must carry.
         operation: what is asked for.
         kind: the kind of the object.
-        subresource: such as ``status``; empty for the object itself.
+        subresource: such as ``status``; None for the object itself.
         namespace: the object's namespace.
         name: the object's name; empty where the server is to make one up.
         user: who asks.
@@ -68,11 +68,11 @@ class Request(
     uid: Annotated[str, msgspec.Meta(min_length=1)]
     operation: Verb
     kind: Kind = Kind()
-    subresource: str = ""
+    subresource: str | None = None
     namespace: str = ""
     name: str = ""
     user: User = User()
-    dry_run: bool = False
+    dry_run: bool | None = False
     object: dict[str, Any] | None = None
     old: Any = None
 

@@ -45,7 +45,7 @@ def admission_app(webhooks: dict[str, Decide], readiness: Readiness, metrics: Me
 
     Args:
         webhooks: what decides, by the path that it is served under.
-        readiness: consulted by /readyz; while draining, every decision closes its connection.
+        readiness: consulted by /readyz; while draining, every answer to a review closes its connection.
         metrics: what is counted.
     """
     app = web.Application(client_max_size=BODY_LIMIT)
@@ -86,23 +86,26 @@ def _review_handler(name: str, decide: Decide, readiness: Readiness, metrics: We
         try:
             body = await http_request.read()
         except web.HTTPRequestEntityTooLarge:
-            return _bad(name, metrics, 413, f"the body is larger than {BODY_LIMIT} bytes")
+            return last(_bad(name, metrics, 413, f"the body is larger than {BODY_LIMIT} bytes"))
         try:
             if len(body) > LARGE:
                 request, decision, encoded = await asyncio.to_thread(respond, body, decide)
             else:
                 request, decision, encoded = respond(body, decide)
         except BadReview as error:
-            return _bad(name, metrics, 400, str(error))
+            return last(_bad(name, metrics, 400, str(error)))
         except Exception:  # noqa: BLE001 - a fault of ours is told apart from the user's, whatever it is
             _log.exception("the review could not be decided", extra={"webhook": name})
             metrics.failed("failed", 500)
-            return web.Response(status=500, text="the webhook failed, which its log explains\n")
+            return last(web.Response(status=500, text="the webhook failed, which its log explains\n"))
         denied = bool(decision.errors)
         metrics.decided(request.operation, time.perf_counter() - started, denied=denied)
         if denied:
             _log_refusal(name, request, decision)
-        response = web.Response(body=encoded, headers=_JSON)
+        return last(web.Response(body=encoded, headers=_JSON))
+
+    def last(response: web.Response) -> web.Response:
+        """Have an answer close its connection where it is to be the last one."""
         if readiness.draining:
             response.headers["Connection"] = "close"  # force_close alone would close without a word
             response.force_close()
@@ -123,7 +126,7 @@ def _log_refusal(name: str, request: Request, decision: Decision) -> None:
         "uid": request.uid,
         "operation": request.operation,
         "user": request.user.username,
-        "dry_run": request.dry_run,
+        "dry_run": bool(request.dry_run),
         "namespace": request.namespace,
         "object": request.name,
         "errors": len(decision.errors),

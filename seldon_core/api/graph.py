@@ -45,7 +45,10 @@ def nodes(graph: Any) -> list[dict[str, Any]]:
     """Return the nodes of a graph in the order of `walk`, without their paths: these grow with the depth of the graph.
 
     Args:
-        graph: The root node; what is no mapping yields nothing.
+        graph: The root node.
+
+    Returns:
+        The nodes, as they are; none where the root is no mapping.
     """
     found: list[dict[str, Any]] = []
     waiting = [graph]

@@ -4,7 +4,6 @@ What a component has answered is not touched: it saw what the caller takes, and 
 https://www.rfc-editor.org/rfc/rfc9110#name-accept-encoding.
 """
 
-import re
 import zlib
 
 from seldon_core.engine.headers import Header
@@ -15,7 +14,6 @@ GZIP_FROM = 4096
 LEVEL = 1
 
 _GZIP_BITS = 31
-_CODING = re.compile(rb"\s*([^;\s]+)\s*(?:;\s*q\s*=\s*([0-9.]+))?\s*\Z", re.IGNORECASE)
 VARY: Header = (b"vary", b"accept-encoding")
 
 
@@ -26,12 +24,13 @@ def takes_gzip(accepted: bytes) -> bool:
         accepted: the value of its `Accept-Encoding`.
     """
     weights: dict[bytes, float] = {}
-    for item in accepted.split(b","):
-        if (found := _CODING.match(item)) is not None:
-            try:
-                weights[found[1].lower()] = 1.0 if found[2] is None else float(found[2])
-            except ValueError:
-                continue  # 1.2.3
+    for item in accepted.lower().split(b","):
+        coding, _, parameter = item.partition(b";")
+        name, _, value = parameter.partition(b"=")
+        try:
+            weights[coding.strip()] = float(value) if name.strip() == b"q" else 1.0
+        except ValueError:
+            continue  # 1.2.3
     gzip = weights.get(b"gzip", weights.get(b"x-gzip", weights.get(b"*", 0.0)))
     return gzip > 0 and gzip >= weights.get(b"identity", 0.0)
 

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from seldon_core.microservice.application import Application
-from seldon_core.microservice.checks import Check, check_of
+from seldon_core.microservice.checks import KINDS, Check, check_of
 from seldon_core.microservice.component import Component
 from seldon_core.microservice.custom_metrics import CustomMetrics
 from seldon_core.microservice.data_plane import DataPlane
@@ -78,8 +78,8 @@ def _check(component: Component, described: dict[str, Any] | None) -> Check:
     check = check_of((described or {}).get("inputs", []))
     if check is None:
         raise UsageError([
-            f"--check-requests: {component.name}: the metadata has no inputs to compare requests with; "
-            "have init_metadata() describe them, or leave the option out"
+            f"--check-requests: {component.name}: the metadata has no inputs that requests could be compared "
+            f"with; describe them as tensors, or as one of {', '.join(KINDS)}, or leave the option out"
         ])  # fmt: skip
     return check
 

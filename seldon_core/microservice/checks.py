@@ -12,11 +12,11 @@ from seldon_core.microservice.codec import Incoming
 from seldon_core.protocols import v2
 from seldon_core.protocols.errors import MessageError
 
-__all__ = ["Check", "check_of"]
+__all__ = ["KINDS", "Check", "check_of"]
 
 Check = Callable[[Incoming], None]
 _ARRAYS = ("tensor", "ndarray", "tftensor")
-_KINDS = (*_ARRAYS, "jsonData", "strData", "binData")
+KINDS = (*_ARRAYS, "jsonData", "strData", "binData")
 
 
 def check_of(inputs: Sequence[Mapping[str, Any]]) -> Check | None:
@@ -26,7 +26,7 @@ def check_of(inputs: Sequence[Mapping[str, Any]]) -> Check | None:
     """
     tensors = {item["name"]: item for item in inputs if "name" in item}
     messages = [item for item in inputs if "messagetype" in item]
-    if any(item["messagetype"] not in _KINDS for item in messages):
+    if any(item["messagetype"] not in KINDS for item in messages):
         messages = []  # a kind of its own may be anything
     if not tensors and not messages:
         return None

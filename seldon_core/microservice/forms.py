@@ -75,10 +75,18 @@ def read_body(request: Request, *, v2: bool = False) -> bytes:
     return body
 
 
-@lru_cache(maxsize=64)  # callers send the same ones again and again
 def _kind_of(header: bytes | None) -> str:
     """The media type that a Content-Type names, in lower case and without parameters."""
+    return _remembered(header) if header is None or len(header) <= _REMEMBERED_BYTES else _named_by(header)
+
+
+def _named_by(header: bytes | None) -> str:
     return _content_of(header).get_content_type()
+
+
+# Callers send the same ones again and again; long ones, which may all differ, take no memory.
+_REMEMBERED_BYTES = 256
+_remembered = lru_cache(maxsize=64)(_named_by)
 
 
 def _content_of(header: bytes | None) -> Message:

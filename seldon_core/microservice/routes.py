@@ -136,13 +136,21 @@ PATHS = {
 }
 
 
-@lru_cache(maxsize=256)  # callers ask the same few paths again and again
 def find(path: str) -> Route | None:
     """The route of a path, None when there is none."""
+    return _remembered(path) if len(path) <= _REMEMBERED_CHARACTERS else _find(path)
+
+
+def _find(path: str) -> Route | None:
     route = PATHS.get(path)
     if route is None and path.startswith(("/v2", "/v1/models/")):
         return _v2_named(path) if path.startswith("/v2") else _tensorflow_named(path)
     return route
+
+
+# Callers ask the same few paths again and again; long ones, which may all differ, take no memory.
+_REMEMBERED_CHARACTERS = 256
+_remembered = lru_cache(maxsize=256)(_find)
 
 
 # V2: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md

@@ -142,6 +142,10 @@ class Settings:
         )
         if settings.http_port == settings.metrics_port != 0:
             source.problems.append(f"--metrics-port: {settings.metrics_port}: is the HTTP port already; take another")
+        if settings.check_requests and settings.passthrough:
+            source.problems.append(
+                "--check-requests: PAYLOAD_PASSTHROUGH hands requests on unread; leave one of the two out"
+            )
         if source.problems:
             raise UsageError(source.problems)
         return settings

@@ -181,7 +181,7 @@ def _columns(parameters: Mapping[str, Any]) -> list[Any]:
     if isinstance(names, str):
         try:
             names = json.loads(names)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 

@@ -24,6 +24,8 @@ _OF_PREDICTOR = frozenset({"replicas", "traffic"})
 _OF_COMPONENT = frozenset({"replicas", "hpaSpec", "kedaSpec", "pdbSpec"})
 # All annotations of an object together may be 256 KiB long.
 _LONGEST_RECORD = 128 * 1024
+# What one unpacks to: an object of the API server is no larger.
+_LARGEST_TEMPLATE = 1 << 20
 
 
 def fingerprint(sdep: Object, predictor: Object) -> str:
@@ -120,13 +122,16 @@ def recorded_template(live: LiveDeployment) -> Object | None:
         live: The Deployment as it is.
     """
     packed = live.record.partition(".")[2]
-    if not packed:
+    if not packed or len(live.record) > _LONGEST_RECORD:
         return None
+    # Whoever may edit the Deployment may have spoilt it, or made it one that unpacks to anything.
+    decoder = zlib.decompressobj()
     try:
-        template: Object = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
-    except (binascii.Error, zlib.error, ValueError):
-        return None  # somebody has spoilt it
-    return template
+        text = decoder.decompress(base64.b64decode(packed, validate=True), _LARGEST_TEMPLATE)
+        template = json.loads(text) if decoder.eof else None
+    except (binascii.Error, zlib.error, ValueError, RecursionError):
+        return None
+    return template if isinstance(template, dict) else None
 
 
 def _is_deployment(obj: Object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from seldon_core.api.graph import containers
+from seldon_core.api.objects import as_list, as_map, as_text
 
 from .keeping import recorded_template
 from .observed import LiveDeployment, Observed
@@ -36,6 +37,7 @@ def inherited_replicas(predictor: Object, component: Object, names: Collection[s
 
 def _nodes_of(live: LiveDeployment, predictor: str) -> set[str]:
     """Return the containers of a Deployment that are graph nodes of this predictor."""
-    template = recorded_template(live) or {}
+    pod = as_map((recorded_template(live) or {}).get("spec"))
     mark = {"name": "PREDICTOR_ID", "value": predictor}
-    return {one["name"] for one in template.get("spec", {}).get("containers", ()) if mark in one.get("env", ())}
+    named = [one for one in map(as_map, as_list(pod.get("containers"))) if mark in as_list(one.get("env"))]
+    return {as_text(one.get("name")) for one in named}

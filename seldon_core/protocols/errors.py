@@ -1,6 +1,11 @@
 """What reading a message can fail with."""
 
-__all__ = ["MessageError"]
+from typing import Final
+
+__all__ = ["MOST_DIMENSIONS", "MessageError"]
+
+# As many as any version of numpy takes.
+MOST_DIMENSIONS: Final = 32
 
 
 class MessageError(ValueError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from . import tftensor
-from .errors import MessageError
+from .errors import MOST_DIMENSIONS, MessageError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -159,8 +159,9 @@ def array_of(values: list[Any]) -> "Array":
 
 def is_array(value: Any) -> bool:
     """Whether `value` is a numpy array."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
+    # Another thread may be importing it just now: what it has no name for yet, nobody can have made.
+    ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return ndarray is not None and isinstance(value, ndarray)
 
 
 def _parse_tensor(tensor: Any) -> "Array":
@@ -170,8 +171,13 @@ def _parse_tensor(tensor: Any) -> "Array":
     shape = tensor.get("shape")
     if shape is None:
         return values
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise MessageError(f"data.tensor.shape: {_show(shape)}: must be a list of sizes, each an integer >= 0")
+    if (
+        not isinstance(shape, list)
+        or len(shape) > MOST_DIMENSIONS
+        or not all(type(size) is int and 0 <= size < 1 << 63 for size in shape)
+    ):
+        rule = f"must be a list of at most {MOST_DIMENSIONS} sizes, each an integer >= 0"
+        raise MessageError(f"data.tensor.shape: {_show(shape)}: {rule}")
     if math.prod(shape) == values.size:
         return values.reshape(shape)
     if not shape:  # proto3 JSON leaves an empty list out, some clients write it

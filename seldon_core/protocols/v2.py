@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .errors import MessageError
+from .errors import MOST_DIMENSIONS, MessageError
 from .json_codec import loads
 from .v2_tensors import DATATYPES, SHOWN, Tensor, check_bytes, json_data, pack_strings, show, unpack_strings
 
@@ -244,7 +244,7 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
     if not isinstance(kind, str) or kind not in DATATYPES:
         raise MessageError(f"{path}.datatype: {show(kind)}: must be one of {', '.join(DATATYPES)}")
     shape = raw.shape
-    if not isinstance(shape, list):
+    if not isinstance(shape, list) or len(shape) > MOST_DIMENSIONS:
         raise _not_a_shape(shape, path)
     count = 1
     for size in shape:
@@ -266,7 +266,9 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
 
 
 def _not_a_shape(value: Any, path: str) -> MessageError:
-    return MessageError(f"{path}.shape: {show(value)}: must be a list of sizes, each an integer >= 0")
+    return MessageError(
+        f"{path}.shape: {show(value)}: must be a list of at most {MOST_DIMENSIONS} sizes, each an integer >= 0"
+    )
 
 
 def _requested(raw: _RawTensor, path: str) -> RequestedOutput:

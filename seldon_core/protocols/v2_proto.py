@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from seldon_core.proto.private import message_class
 
-from .errors import MessageError
+from .errors import MOST_DIMENSIONS, MessageError
 from .v2 import InferRequest, InferResponse, RequestedOutput, Tensor, pack_strings
 from .v2_tensors import DATATYPES, check_bytes, json_data, show
 
@@ -91,8 +91,9 @@ def _tensor(raw: Any, content: bytes | None, path: str) -> Tensor:
     if kind not in DATATYPES:
         raise MessageError(f"{path}.datatype: {show(kind)}: must be one of {', '.join(DATATYPES)}")
     shape = tuple(raw.shape)
-    if any(size < 0 for size in shape):
-        raise MessageError(f"{path}.shape: {show(list(shape))}: must be a list of sizes, each an integer >= 0")
+    if len(shape) > MOST_DIMENSIONS or any(size < 0 for size in shape):
+        rule = f"must be a list of at most {MOST_DIMENSIONS} sizes, each an integer >= 0"
+        raise MessageError(f"{path}.shape: {show(list(shape))}: {rule}")
     tensor = Tensor(raw.name, kind, shape, [], _parameters(raw.parameters))
     if content is not None:
         view = memoryview(content)

@@ -80,9 +80,11 @@ class Answers(asyncio.Protocol, abc.ABC):
         start = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
         length = len(body)
         if status in BODYLESS:
+            length = 0
             self._put(b"%b%b\r\n" % (start, lines))
         elif request.method == "HEAD":
             self._put(b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length))
+            length = 0
         elif length > JOIN_UP_TO:
             self._put(b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length), body)
         else:

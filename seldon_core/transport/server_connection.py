@@ -137,12 +137,12 @@ class ServerConnection(Answers):
             self._pass_on(self._upload)
         if self._queue and self._reply is None:
             self._hand_over()
-        if (self._target or self._request is not None) and not self._last:
+        if not self._fresh and not self._last:
             self._watch(len(data))
         if (
             self._reply is not None
             and not self._read_paused
-            and (self._queue or self._target or self._request is not None)
+            and (self._queue or not self._fresh)
             and self._upload is None
         ):
             # The caller is ahead of us. Otherwise reading goes on, which is how its going away is noticed.

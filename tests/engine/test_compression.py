@@ -42,6 +42,8 @@ def test_a_long_answer_of_a_graph_is_compressed_for_who_takes_it() -> None:
         (b"gzip;q=1.2.3", False),
         (b"deflate, br", False),
         (b",,;=", False),
+        (b"gzip" + b" " * 60_000 + b"b", False),
+        (b"gzip;q=0.5;x=1", False),
     ],
 )
 def test_who_takes_gzip(accepted: bytes, taken: bool) -> None:

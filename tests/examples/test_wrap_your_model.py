@@ -57,7 +57,7 @@ def test_the_commands_for_one_machine_do_what_the_page_says(tmp_path: Path) -> N
 def test_the_class_in_the_contract_works() -> None:
     from ..microservice.serving import ask
 
-    [source] = [block.text for block in Page.read(PAGE).blocks if block.language == "python" and not block.title]
+    [source] = [block.text for block in Page.read(PAGE).blocks if "class Example" in block.text]
     namespace: dict[str, Any] = {}
     exec(compile(source, str(PAGE), "exec"), namespace)
     status, answer = ask(namespace["Example"](), {"data": {"ndarray": [[1, 2, 3, 4]]}})
@@ -66,6 +66,15 @@ def test_the_class_in_the_contract_works() -> None:
     assert answer["meta"]["tags"] == {"rows": 1}
     assert [metric["key"] for metric in answer["meta"]["metrics"]] == ["predictions", "lookup_milliseconds", "rows"]
     assert ask(namespace["Example"](), {"data": {"ndarray": [[1]]}})[0] == 400
+
+
+def test_the_metadata_of_the_page_can_be_checked() -> None:
+    from seldon_core.microservice.checks import check_of
+
+    [source] = [block.text for block in Page.read(PAGE).blocks if "class Checked" in block.text]
+    namespace: dict[str, Any] = {}
+    exec(compile(source, str(PAGE), "exec"), namespace)
+    assert check_of(namespace["Checked"]().init_metadata()["inputs"]) is not None
 
 
 def test_the_stream_of_the_page_arrives_as_it_shows(tmp_path: Path) -> None:

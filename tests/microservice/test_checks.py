@@ -116,9 +116,17 @@ def test_a_model_without_a_description_does_not_start(tmp_path: Path, inputs: st
     with process(tmp_path, "MyModel", "--check-requests") as service:
         assert service.wait() == 2
     assert (tmp_path / "termination-log").read_text() == (
-        "--check-requests: MyModel: the metadata has no inputs to compare requests with; "
-        "have init_metadata() describe them, or leave the option out"
+        "--check-requests: MyModel: the metadata has no inputs that requests could be compared with; "
+        "describe them as tensors, or as one of tensor, ndarray, tftensor, jsonData, strData, binData, "
+        "or leave the option out"
     )
+
+
+def test_what_is_passed_on_unread_cannot_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "MyModel.py").write_text(SOURCE.replace("INPUTS", "[]"))
+    with process(tmp_path, "MyModel", "--check-requests", PAYLOAD_PASSTHROUGH="true") as service:
+        assert service.wait() == 2
+    assert "leave one of the two out" in (tmp_path / "termination-log").read_text()
 
 
 def test_the_variable_does_the_same(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Pods stay as they were built until their manifest changes."""
 
+import base64
 import copy
 import random
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -107,11 +109,26 @@ def test_replicas_are_those_asked_for_now(before: Plan) -> None:
     assert [item["spec"]["replicas"] for item in after.objects if item["kind"] == "Deployment"] == [5, 5]
 
 
-@pytest.mark.parametrize("record", ["", "nonsense", "a.b", None], ids=["none", "nonsense", "spoilt", "cut"])
+def packed(text: bytes) -> str:
+    return base64.b64encode(zlib.compress(text, 9)).decode()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param("", id="none"),
+        pytest.param("nonsense", id="nonsense"),
+        pytest.param("{print}.b", id="spoilt"),
+        pytest.param("{print}." + packed(b"[1]"), id="no-template"),
+        pytest.param("{print}." + packed(b"[" * 100_000), id="deep"),
+        pytest.param("{print}." + packed(b" " * 50_000_000 + b"{}"), id="more-than-an-object-holds"),
+        pytest.param(None, id="cut"),
+    ],
+)
 def test_a_predictor_is_kept_as_a_whole_or_built_as_a_whole(before: Plan, record: str | None) -> None:
     observed = as_applied(before)
     kept = observed.deployments["m-p-1-b"]
-    spoilt = kept.record[:-9] if record is None else record
+    spoilt = kept.record[:-9] if record is None else record.replace("{print}", kept.record.partition(".")[0])
     deployments = {**observed.deployments, "m-p-1-b": replace(kept, record=spoilt)}
     after = plan(pair(), UPGRADED, replace(observed, deployments=deployments))
     assert after.outdated == []

@@ -134,7 +134,7 @@ def test_parse(message: Any, kind: str, payload: Any, names: list[str]) -> None:
         ),
         pytest.param(
             {"data": {"tensor": {"shape": [-1], "values": [1]}}},
-            "data.tensor.shape: [-1]: must be a list of sizes, each an integer >= 0",
+            "data.tensor.shape: [-1]: must be a list of at most 32 sizes, each an integer >= 0",
             id="tensor-negative-size",
         ),
         pytest.param(

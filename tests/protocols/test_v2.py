@@ -97,6 +97,7 @@ def test_byte_strings_follow_their_length() -> None:
         pytest.param(body(tensor(name=3)), "inputs[0].name: 3: must be", id="name"),
         pytest.param(body(tensor("FP8")), "inputs[0].datatype: 'FP8': must be one of BOOL, ", id="datatype"),
         pytest.param(body(tensor("FP32", [-1])), "inputs[0].shape: [-1]: must be", id="negative shape"),
+        pytest.param(body(tensor("FP32", [1 << 62] * 250)), "inputs[0].shape: [4611686018427387904, ", id="long shape"),
         pytest.param(body(tensor("FP32", [3])), "inputs[0].shape: asks for 3 elements, data holds 2", id="shape"),
         pytest.param(body(tensor("INT8", data=[1, 128])), "inputs[0].data: 128: INT8 holds -128 to 127", id="range"),
         pytest.param(body(tensor("INT8", data=[1, "a"])), "inputs[0].data: 'a': INT8 takes integers", id="text"),

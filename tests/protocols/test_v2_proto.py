@@ -95,7 +95,9 @@ X = {"name": "x", "datatype": "FP32", "shape": [2], "contents": {"fp32_contents"
     [
         pytest.param(b"\xff", "Invalid protobuf: the bytes are no inference.ModelInferRequest", id="no protobuf"),
         pytest.param(request_of({**X, "datatype": "FLOAT"}), "inputs[0].datatype: 'FLOAT': must be one of", id="type"),
-        pytest.param(request_of({**X, "shape": [-1]}), "inputs[0].shape: [-1]: must be a list of sizes", id="size"),
+        pytest.param(
+            request_of({**X, "shape": [-1]}), "inputs[0].shape: [-1]: must be a list of at most 32 sizes", id="size"
+        ),
         pytest.param(request_of({**X, "shape": [3]}), "inputs[0].shape: asks for 3 elements, data holds 2", id="short"),
         pytest.param(request_of(X, X), "inputs[1].name: 'x': another tensor has the same name", id="name twice"),
         pytest.param(request_of({**X, "name": ""}), "inputs[0].name: '': must be the name", id="no name"),

@@ -566,6 +566,22 @@ async def test_waiting_for_a_caller_ends(serve, connect, sent: bytes, status: in
         await until(lambda: not server.connections)
 
 
+@pytest.mark.parametrize("piece", [b"G", b"GET /again"], ids=["method", "target"])
+async def test_the_time_of_a_head_begins_with_its_first_byte(serve, connect, piece: bytes) -> None:
+    limits = Limits(idle_seconds=60, head_seconds=20)
+    async with serve(describe, limits=limits) as (server, port):
+        client = await connect(port)
+        await client.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await client.response()).status == 200
+        (connection,) = server.connections
+        connection.tick(30)
+        await client.send(piece)
+        await until(lambda: not connection._fresh)
+        connection.tick(1)
+        await client.send(b"GET /again HTTP/1.1\r\n\r\n".removeprefix(piece))
+        assert (await client.response()).status == 200
+
+
 async def test_waiting_for_a_handler_does_not_end(serve, connect) -> None:
     later = Later()
     limits = Limits(idle_seconds=0.01, head_seconds=0.01, body_seconds=0.01)

@@ -85,6 +85,10 @@ def test_a_dry_run_is_answered_like_any_other_request() -> None:
         assert answer(dry, mutate(dry, graph=True)) == answer(real, mutate(real, graph=True))
 
 
+def test_what_is_null_counts_as_left_out() -> None:
+    assert mutate(asked(dryRun=None, subResource=None, oldObject=None), graph=True).patch
+
+
 def finding(number: int, severity: Any = "error", value: Any = 1) -> Finding:
     return Finding(f"spec.x[{number}]", value, "is wrong", "repair it", severity)
 

@@ -209,6 +209,9 @@ async def test_connections_are_kept_until_draining(webhook: Pair) -> None:
     assert await connection_header() is None
     served.readiness.draining = True
     assert await connection_header() == "close"
+    url = f"https://127.0.0.1:{served.port}/mutate"
+    async with session.post(url, data=b"{", ssl=served.client_context, server_hostname=NAME) as response:
+        assert (response.status, response.headers.get("Connection")) == (400, "close")
 
 
 async def test_another_certificate_serves_new_connections_while_old_ones_go_on(webhook: Pair) -> None:

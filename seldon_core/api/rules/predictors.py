@@ -130,7 +130,7 @@ def check_collisions(sdep_name: str, predictors: Sequence[Predictor], makers: Ma
             yield Finding(where, value, f"makes a {kind} named {short(name)}, as {taken[key]} does", remedy)
             continue
         taken[key] = where
-        if key in makers and (others := [maker for maker in makers[key] if maker != sdep_name]):
+        if (found := makers.get(key)) and (others := [maker for maker in found if maker != sdep_name]):
             rule = f"makes a {kind} named {short(name)}, as SeldonDeployment {short(others[0])} does"
             yield Finding(where, value, rule, remedy)
 

@@ -191,11 +191,15 @@ class World:
         """Make the controller look at a SeldonDeployment in which nothing changed, and wait until it has."""
         before = passes(controller)
         # Never the mark of before, or nothing would change.
-        mark = {"metadata": {"annotations": {"touched": uuid.uuid4().hex}}}
+        touched = uuid.uuid4().hex
+        mark = {"metadata": {"annotations": {"touched": touched}}}
         await self.client.patch(SELDONDEPLOYMENTS, name, self.namespace, mark, content_type=MERGE_PATCH)
 
         async def looked() -> bool:
-            return passes(controller) > before and controller.queue.idle
+            # A pass for another reason may come first, while the mark is on its way.
+            sdep = controller._sdeps.get((self.namespace, name)) or {"metadata": {}}
+            marked = (sdep["metadata"].get("annotations") or {}).get("touched") == touched
+            return marked and passes(controller) > before and controller.queue.idle
 
         await eventually("a pass", looked)
 

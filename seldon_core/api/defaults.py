@@ -59,10 +59,12 @@ def stored_defaults(obj: Object, *, graph: bool = True) -> Object:
     predictors = as_list(spec.get("predictors"))
     graphs = [nodes(predictor.get("graph")) if isinstance(predictor, dict) else [] for predictor in predictors]
     filled = dict(spec)
-    _fill(filled, "protocol", c.DEFAULT_PROTOCOL)
-    if is_empty(spec.get("transport")) and not any(map(_any_grpc_endpoint, graphs)):
+    if spec.get("protocol") in _LEFT_OUT:
+        filled["protocol"] = c.DEFAULT_PROTOCOL
+    if spec.get("transport") in _LEFT_OUT and not any(map(_any_grpc_endpoint, graphs)):
         filled["transport"] = c.DEFAULT_TRANSPORT
-    _fill(filled, "serverType", c.DEFAULT_SERVER_TYPE)
+    if spec.get("serverType") in _LEFT_OUT:
+        filled["serverType"] = c.DEFAULT_SERVER_TYPE
     if graph and predictors:
         listed = list(map(_stored_predictor, predictors, graphs))
         if not all(map(operator.is_, listed, predictors)):

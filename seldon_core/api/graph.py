@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from . import constants as c
-from .objects import as_list, as_map, as_text, is_empty
+from .objects import as_list, as_text, is_empty
 
 
 class ContainerRef(Struct, frozen=True, gc=False):
@@ -70,7 +70,10 @@ def containers(predictor: Mapping[str, Any], path: str = "predictor") -> Iterato
         path: The path of the predictor, for example `spec.predictors[0]`.
     """
     for spec_index, component in enumerate(as_list(predictor.get("componentSpecs"))):
-        listed = as_list(as_map(as_map(component).get("spec")).get("containers"))
+        pod = component.get("spec") if isinstance(component, dict) else None
+        listed = pod.get("containers") if isinstance(pod, dict) else None
+        if not isinstance(listed, list):
+            continue
         where = f"{path}.componentSpecs[{spec_index}].spec.containers"
         for index, container in enumerate(listed):
             if isinstance(container, dict):

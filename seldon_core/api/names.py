@@ -43,7 +43,8 @@ def deployment_name(
         sdep_name_as_prefix: Whether a name that is too long begins with the SeldonDeployment's name, where
             that fits, rather than with `seldon`.
     """
-    suffix = as_text(as_map(component_spec.get("metadata")).get("name"))
+    metadata = component_spec.get("metadata")
+    suffix = as_text(as_map(metadata).get("name")) if metadata else ""
     if not suffix:
         containers = as_list(as_map(component_spec.get("spec")).get("containers"))
         suffix = "-".join([as_text(as_map(container).get("name")) for container in containers])

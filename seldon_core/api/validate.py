@@ -139,8 +139,8 @@ def _check_predictor(predictor: Predictor) -> Iterator[Finding]:
         yield from check_servers(predictor)
     yield from check_kubernetes_types(predictor)
     yield from check_pods(predictor)
-    if engine := as_map(fields.get("svcOrchSpec")):
-        yield from check_env(engine.get("env"), f"{path}.svcOrchSpec.env")
+    if fields.get("svcOrchSpec"):
+        yield from check_env(as_map(fields["svcOrchSpec"]).get("env"), f"{path}.svcOrchSpec.env")
     if predictor.settings.kafka:
         yield from check_kafka(predictor)
     if fields.get("explainer"):

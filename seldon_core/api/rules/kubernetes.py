@@ -35,19 +35,20 @@ def _parts(fields: dict[str, Any], where: str) -> Iterator[tuple[str, str, Any]]
             pod = component.get("spec")
             if isinstance(pod, dict):
                 yield f"{path}.spec", POD_SPEC, pod
-            if hpa := as_map(component.get("hpaSpec")):
-                for number, metric in enumerate(as_list(hpa.get("metricsv2"))):
+            if component.get("hpaSpec"):
+                for number, metric in enumerate(as_list(as_map(component["hpaSpec"]).get("metricsv2"))):
                     yield f"{path}.hpaSpec.metricsv2[{number}]", METRIC, metric
-            if advanced := as_map(as_map(component.get("kedaSpec")).get("advanced")):
+            if component.get("kedaSpec"):
                 field = "horizontalPodAutoscalerConfig"
-                behavior = as_map(advanced.get(field)).get("behavior")
+                behavior = as_map(as_map(as_map(component["kedaSpec"]).get("advanced")).get(field)).get("behavior")
                 yield f"{path}.kedaSpec.advanced.{field}.behavior", BEHAVIOR, behavior
-    if engine := as_map(fields.get("svcOrchSpec")):
+    if fields.get("svcOrchSpec"):
+        engine = as_map(fields["svcOrchSpec"])
         yield f"{where}.svcOrchSpec.resources", RESOURCES, engine.get("resources")
         for index, variable in enumerate(as_list(engine.get("env"))):
             yield f"{where}.svcOrchSpec.env[{index}]", ENV_VAR, variable
-    if explainer := as_map(fields.get("explainer")):
-        yield f"{where}.explainer.containerSpec", CONTAINER, explainer.get("containerSpec")
+    if fields.get("explainer"):
+        yield f"{where}.explainer.containerSpec", CONTAINER, as_map(fields["explainer"]).get("containerSpec")
 
 
 def _fits(value: Any, name: str, installation: Installation) -> bool:

@@ -39,8 +39,8 @@ def check_predictor_names(predictors: Sequence[Predictor]) -> Iterator[Finding]:
             rule = f"is already the name of {seen[name]}"
             yield Finding(f"{path}.name", name, rule, "give each predictor a name of its own")
         seen.setdefault(name, path)
-        service = as_text(as_map(predictor.fields.get("annotations")).get(c.ANNOTATION_SERVICE_NAME))
-        if service:
+        annotations = predictor.fields.get("annotations")
+        if annotations and (service := as_text(as_map(annotations).get(c.ANNOTATION_SERVICE_NAME))):
             yield from check_service_name(service, f"{path}.annotations[{c.ANNOTATION_SERVICE_NAME}]")
 
 
@@ -137,7 +137,8 @@ def check_collisions(sdep_name: str, predictors: Sequence[Predictor], makers: Ma
 
 def _services(sdep_name: str, predictor: Predictor, name: str) -> list[Made]:
     remedy = "rename one of the two"
-    chosen = as_text(as_map(predictor.fields.get("annotations")).get(c.ANNOTATION_SERVICE_NAME))
+    annotations = predictor.fields.get("annotations")
+    chosen = as_text(as_map(annotations).get(c.ANNOTATION_SERVICE_NAME)) if annotations else ""
     where = f"{predictor.path}.annotations[{c.ANNOTATION_SERVICE_NAME}]" if chosen else f"{predictor.path}.name"
     services: list[Made] = [
         ("Service", predictor_service_name(sdep_name, predictor.fields), where, chosen or name, remedy)

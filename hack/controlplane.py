@@ -61,6 +61,7 @@ class ControlPlane:
         self._authority = Authority(self.directory / "pki", "ca")
         self._etcd_authority = Authority(self.directory / "etcd-pki", "ca")
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._command: list[str] = []
 
     def __enter__(self) -> Self:
         try:
@@ -93,6 +94,16 @@ class ControlPlane:
         client = self._authority.issue(name, user, groups)
         access = Access(self.url, self._authority.certificate, client)
         return access.write_kubeconfig(self.directory / f"{name}.kubeconfig")
+
+    def kill_api_server(self) -> None:
+        """End the API server in the middle of whatever it does; etcd goes on."""
+        process = self._processes.pop()
+        process.kill()
+        process.wait()
+
+    def start_api_server_again(self) -> None:
+        """Start it at the address that it had, with what is stored."""
+        self._until_ready("kube-apiserver", lambda: (self._spawn("kube-apiserver", self._command), self.access.ready))
 
     def stop(self) -> None:
         """Stop the processes, the API server first, and remove the folder."""
@@ -129,7 +140,8 @@ class ControlPlane:
         def start() -> tuple[Access, Callable[[], bool]]:
             configuration = self._api_server(etcd, etcd_client, server, signing, verification)
             access = Access(configuration.url, self._authority.certificate, admin)
-            self._spawn("kube-apiserver", configuration.command(find(self._program)))
+            self._command = configuration.command(find(self._program))
+            self._spawn("kube-apiserver", self._command)
             return access, access.ready
 
         return self._until_ready("kube-apiserver", start)

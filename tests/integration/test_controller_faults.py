@@ -1,11 +1,13 @@
 """What becomes of SeldonDeployments while requests fail, streams break and the API server goes away."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.controller.world import NAMESPACE, control_plane
 from seldon_core.kube.client import Client
 from seldon_core.kube.resources import SERVICES
 from tests.integration.faults import Fault, FaultProxy, is_watch, status_body
@@ -150,3 +152,26 @@ async def test_a_fault_of_ours_with_one_does_not_stop_the_others(
         await world.roll_out()
         await world.state("Available")
         await eventually("a retry", lambda: passes(controller, "error") > 1)
+
+
+async def test_a_restart_of_the_api_server_is_outlived() -> None:
+    with control_plane() as plane:
+        async with (
+            controlling(plane.kubeconfig, NAMESPACE, client=Client(str(plane.kubeconfig), watch_grace=0.5)) as (
+                _,
+                client,
+            ),
+            Client(str(plane.kubeconfig)) as user,
+        ):
+            world = World(user, NAMESPACE)
+            await world.create(single())
+            await world.roll_out()
+            await world.state("Available")
+            before = await world.versions()
+            plane.kill_api_server()
+            unheard = client.requests["watch"]
+            await eventually("watches that are tried again", lambda: client.requests["watch"] > unheard)
+            await asyncio.to_thread(plane.start_api_server_again)
+            assert await world.versions() == before
+            await world.edit("/predictors/0/replicas", 2)
+            await eventually("two replicas", lambda: has_replicas(world, 2))

@@ -1,14 +1,23 @@
 """The annotations of a pod, as the downward API writes them into a file of its containers."""
 
 import json
+from pathlib import Path
 
-__all__ = ["parse_annotations"]
+from .constants import PODINFO_PATH
+
+__all__ = ["ANNOTATIONS_FILE", "parse_annotations", "pod_annotations"]
+
+ANNOTATIONS_FILE = Path(PODINFO_PATH) / "annotations"
 
 
 def parse_annotations(text: str) -> dict[str, str]:
     """Read the annotations of a pod: one `key="value"` per line.
 
-    Lines without `=` are skipped: one of them must not disable all others.
+    Args:
+        text: The file; lines without `=` are skipped, as one of them must not disable all others.
+
+    Returns:
+        The values by key.
     """
     annotations = {}
     for line in text.splitlines():
@@ -26,3 +35,15 @@ def _unquoted(text: str) -> str:
         except ValueError:
             return text[1:-1]
     return text
+
+
+def pod_annotations(path: Path = ANNOTATIONS_FILE) -> dict[str, str]:
+    """Return the annotations of the pod; none outside of a pod.
+
+    Args:
+        path: Where they are written.
+    """
+    try:
+        return parse_annotations(path.read_text())
+    except (OSError, UnicodeDecodeError):
+        return {}

@@ -11,13 +11,11 @@ import msgspec
 
 from seldon_core.api.findings import short
 from seldon_core.api.objects import as_list, as_map
-from seldon_core.api.podinfo import parse_annotations
 from seldon_core.engine.flags import UsageError
 from seldon_core.engine.graph import SELDON, GraphError, Node, build_graph
 from seldon_core.transport.limits import MIB, Limits
 
 VARIABLE = "ENGINE_PREDICTOR"
-ANNOTATIONS_FILE = Path("/etc/podinfo/annotations")
 REST_TIMEOUT = "seldon.io/rest-timeout"
 DEFAULT_TIMEOUT_MILLISECONDS = 600_000
 REST_BODY = "seldon.io/rest-max-body-size"
@@ -143,14 +141,6 @@ def predictor_from_file(path: Path, name: str) -> dict[str, Any]:
         if as_map(own.get("endpoint")).get("service_host"):
             node["endpoint"] = own["endpoint"]
     return dict(planned)
-
-
-def pod_annotations(path: Path = ANNOTATIONS_FILE) -> dict[str, str]:
-    """The annotations of the pod; none outside of a pod."""
-    try:
-        return parse_annotations(path.read_text())
-    except (OSError, UnicodeDecodeError):
-        return {}
 
 
 def buffered_bytes(files: tuple[Path, ...] = MEMORY_LIMIT_FILES) -> int:

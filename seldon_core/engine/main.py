@@ -9,8 +9,8 @@ from pathlib import Path
 
 import uvloop
 
+from seldon_core.api.podinfo import pod_annotations
 from seldon_core.engine.config import (
-    pod_annotations,
     predictor_from_environment,
     predictor_from_file,
     read_predictor,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seldon_core.api.podinfo import parse_annotations
+from seldon_core.api.podinfo import ANNOTATIONS_FILE, pod_annotations
 from seldon_core.microservice import custom_service
 from seldon_core.microservice.assembly import Assembly
 from seldon_core.microservice.component import Component
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 _LOG_FORMAT = "%(asctime)s - %(name)s:%(funcName)s:%(lineno)s - %(levelname)s:  %(message)s"
 # Freed memory: a few large messages and the arrays that were made of them.
 KEPT_BYTES = 64 * MIB
-ANNOTATIONS_FILE = Path("/etc/podinfo/annotations")
 _TERMINATION_MESSAGE_BYTES = 4096  # kubelet reads no more
 
 
@@ -45,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     termination_log = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
     try:
-        settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ, _annotations())
+        settings = Settings.read(
+            sys.argv[1:] if arguments is None else arguments, os.environ, pod_annotations(ANNOTATIONS_FILE)
+        )
         logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT)
         _run(settings)
     except StartupError as error:
@@ -54,14 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell_kubelet(termination_log, str(error))
         return error.exit_code
     return 0
-
-
-def _annotations() -> dict[str, str]:
-    """The annotations of the pod; none outside of one."""
-    try:
-        return parse_annotations(ANNOTATIONS_FILE.read_text())
-    except (OSError, UnicodeDecodeError):
-        return {}
 
 
 def _run(settings: Settings) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from seldon_core.api.podinfo import parse_annotations
+from seldon_core.api.podinfo import parse_annotations, pod_annotations
 from seldon_core.engine.config import (
     buffered_bytes,
-    pod_annotations,
     predictor_from_environment,
     predictor_from_file,
     read_predictor,

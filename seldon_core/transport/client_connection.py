@@ -320,8 +320,8 @@ class ClientConnection(asyncio.Protocol):
         pool = self._pool
         pool.failures = 0
         pool.release(self)
-        receiver, exchange.receiver = exchange.receiver, None  # as `settle` does it
-        pool.in_flight -= 1
+        receiver = pool.settle(exchange)
+        assert receiver is not None
         receiver.answered(response)
 
     def _finish(self, *, keep: bool) -> None:

@@ -170,8 +170,8 @@ def mutate(request: Request, *, graph: bool, find: Find = find) -> Decision:
     if exempt is not None:
         return exempt
     findings = find(request)
-    if findings and any(finding.severity == "error" for finding in findings):
-        return Decision(findings)
+    if findings and (decision := Decision(findings)).errors:
+        return decision
     assert request.object is not None, "it is exempt"
     return Decision(findings, diff(request.object, stored_defaults(request.object, graph=graph)))
 

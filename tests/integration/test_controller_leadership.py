@@ -78,7 +78,8 @@ async def test_a_leader_deposed_in_the_middle_of_a_pass_leaves_the_rest_to_its_s
     assert await two.end() == 0
 
 
-async def test_a_change_that_both_make_is_made_once(start: Start, proxy: FaultProxy, world: World) -> None:
+async def _change_held_up(start: Start, proxy: FaultProxy, world: World) -> Hold:
+    """Have a leader replaced while its change of a Deployment, to another image, is on the way."""
     one = await hurried(start, "one", proxy)
     await one.says("one leads")
     two = await hurried(start, "two")
@@ -91,6 +92,11 @@ async def test_a_change_that_both_make_is_made_once(start: Start, proxy: FaultPr
     await asyncio.wait_for(hold.caught.wait(), 20)
     await cut_renewals(proxy)
     await replaced(one, two, proxy)
+    return hold
+
+
+async def test_a_change_that_both_make_is_made_once(start: Start, proxy: FaultProxy, world: World) -> None:
+    hold = await _change_held_up(start, proxy, world)
     await eventually("the change", lambda: _has(world, "a:2"))
     await world.roll_out()
     await world.state("Available")
@@ -101,18 +107,7 @@ async def test_a_change_that_both_make_is_made_once(start: Start, proxy: FaultPr
 
 
 async def test_what_arrives_after_a_newer_change_is_put_right(start: Start, proxy: FaultProxy, world: World) -> None:
-    one = await hurried(start, "one", proxy)
-    await one.says("one leads")
-    two = await hurried(start, "two")
-    await world.create(single())
-    await world.roll_out()
-    await world.state("Available")
-    hold = Hold(write_to("/deployments/"))
-    proxy.holds.append(hold)
-    await world.edit(IMAGE, "a:2")
-    await asyncio.wait_for(hold.caught.wait(), 20)
-    await cut_renewals(proxy)
-    await replaced(one, two, proxy)
+    hold = await _change_held_up(start, proxy, world)
     await world.edit(IMAGE, "a:3")
     await eventually("the newer change", lambda: _has(world, "a:3"))
     generation = (await world.deployment() or {})["metadata"]["generation"]

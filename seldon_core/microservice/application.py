@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from seldon_core.microservice.v2_codec import V2Codec
 from seldon_core.microservice.worker import Worker
 from seldon_core.telemetry.metrics import Family, Histogram
 from seldon_core.transport.http_server import Reply, Request
+from seldon_core.transport.loan import Loan
 
 __all__ = ["Application", "Recorder", "render_error"]
 
@@ -88,6 +90,7 @@ class Application:
         self._requests = requests
         self._bound: dict[tuple[str, int], Histogram] = {}
         self._model: Model | None = None
+        self._loan: Loan | None = None
 
     def serve(self, model: Model, handle_error: ErrorHandler | None = None) -> None:
         """The model is loaded: answer requests from now on.
@@ -129,11 +132,48 @@ class Application:
         if self.in_flight >= IN_FLIGHT:
             text = f"{IN_FLIGHT} requests are waiting already; try again later"
             return _refuse(reply, 503, text, self._codec(route))
-        exchange = Exchange(self, route.name, route.flow(model, request), self._codec(route), request.path, reply)
+        if self._loan is not None:
+            self._loan.recall()
+        exchange = Exchange(self, route.name, route.flow(model, request), self._codec(route), path, reply)
         exchange.begin()
         if self._timeout:
             exchange.limit(self._timeout)
         return None
+
+    @property
+    def borrows(self) -> bool:
+        """Whether `borrow` may be called: only with one thread, and where nothing takes the event loop anyway."""
+        return self.worker.threads == 1 and self.batcher is None and not self._timeout
+
+    def borrow(self, loan: Loan) -> None:
+        """Have the worker's thread read and answer a connection itself, until any other has a request."""
+        if self.in_flight or self.loading:
+            loan.give_back(answering=False)
+            return
+        self._loan = loan
+        self.worker.submit(partial(self._answer_on, loan), partial(self._give_back, loan))
+
+    def _answer_on(self, loan: Loan) -> Exchange | None:
+        """On the worker's thread: answer what needs the model alone; what is returned takes the event loop."""
+        while (request := loan.receive()) is not None:
+            path, model = request.path, self._model
+            route = PATHS.get(path) or find(path)
+            assert model is not None
+            if route is None or route.flow is None or request.method not in route.methods:
+                break
+            if route.model is not None and route.model not in model.names:
+                break
+            assert loan.reply is not None
+            exchange = Exchange(self, route.name, route.flow(model, request), self._codec(route), path, loan.reply)
+            if not exchange.answer_on(loan):
+                return exchange
+        return None
+
+    def _give_back(self, loan: Loan, exchange: Exchange | None) -> None:
+        self._loan = None
+        loan.give_back(answering=exchange is not None)
+        if exchange is not None:
+            exchange.go_on()
 
     def _codec(self, route: Route) -> Codec:
         """The form of the errors of a route."""
@@ -156,7 +196,6 @@ class Application:
         """Count an exchange that has ended."""
         if self._access_log:
             log.info("%s %d %.1f ms", path, status, seconds * 1000)
-        self.in_flight -= 1
         series = self._bound.get((name, status))
         if series is None:
             series = self._bound[name, status] = self._requests.labels(name, str(status))

@@ -8,6 +8,7 @@ way, and no more of them when the caller is slow or gone.
 import asyncio
 from collections.abc import Coroutine, Generator
 from functools import partial
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from seldon_core.microservice.codec import JSON_HEADERS, Codec, Headers
 from seldon_core.microservice.component import Call
 from seldon_core.microservice.flows import Answer, Flow, Stream, advance, failure
 from seldon_core.transport.http_server import Reply
+from seldon_core.transport.loan import Loan
 
 if TYPE_CHECKING:
     from seldon_core.microservice.application import Application
@@ -43,8 +45,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_application", "_began", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name", "_path",
-        "_reply", "_stream", "_task", "_timer", "_value",
+        "_application", "_began", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name", "_outcome",
+        "_path", "_reply", "_stream", "_task", "_timer", "_value",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +94,27 @@ class Exchange:
         self._value, self._error = value, error
         return self.step()
 
+    def answer_on(self, loan: Loan) -> bool:
+        """On the worker's thread: answer a request of a lent connection.
+
+        Returns:
+            False: it takes the event loop, where `go_on` is to be called.
+        """
+        self._outcome = outcome = self.step()
+        if type(outcome) is not Answer or outcome.status != HTTPStatus.OK or self._failed:
+            return False
+        if outcome.stream is not None or outcome.metrics or outcome.reward is not None:
+            return False
+        self._count(outcome.status)
+        loan.send(outcome.status, outcome.headers, outcome.body)
+        return True
+
+    def go_on(self) -> None:
+        """Back on the event loop, after `answer_on` could not answer."""
+        self._application.in_flight += 1
+        self._reply.disconnected = self._abandon
+        self.stepped(self._outcome)
+
     def step(self) -> Any:
         """On the worker's thread: run until the flow ends or has something for the event loop."""
         if self._reply.gone:
@@ -133,8 +156,12 @@ class Exchange:
             self._timer.cancel()
         if self._expired:
             status = TIMED_OUT
-        self._application.finished(self._name, self._path, status, perf_counter() - self._began)
+        self._application.in_flight -= 1
+        self._count(status)
         self._reply.disconnected = self._reply.resumed = None  # they would keep each other alive
+
+    def _count(self, status: int) -> None:
+        self._application.finished(self._name, self._path, status, perf_counter() - self._began)
 
     # Coroutines of the model.
 

@@ -17,10 +17,14 @@ Done = Callable[[Any], None]
 
 
 class Worker:
-    """Runs jobs in the order in which they were submitted, as many at a time as there are threads."""
+    """Runs jobs in the order in which they were submitted, as many at a time as there are threads.
+
+    Attributes:
+        threads: how many there are.
+    """
 
     def __init__(self, threads: int = 1) -> None:
-        self._threads = threads
+        self.threads = threads
         self._queue: SimpleQueue[tuple[Job, Done, asyncio.AbstractEventLoop] | None] = SimpleQueue()
 
     def submit(self, job: Job, done: Done) -> None:
@@ -34,14 +38,14 @@ class Worker:
 
     def stop(self) -> None:
         """Let `run` return once the jobs submitted so far are done; callable from any thread."""
-        for _ in range(self._threads):
+        for _ in range(self.threads):
             self._queue.put(None)
 
     def run(self) -> None:
         """Run jobs on this thread, and the others there are to be, until `stop`."""
         others = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
-            for number in range(2, self._threads + 1)
+            for number in range(2, self.threads + 1)
         ]
         for other in others:
             other.start()

@@ -13,7 +13,6 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
-from itertools import accumulate
 from typing import Generic, Protocol, TypeVar
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -92,9 +91,13 @@ class Histogram:
 
     def samples(self) -> Iterator[Sample]:
         """What is shown of it: cumulative buckets, count and sum."""
-        for bound, count in zip((*self.bounds, float("inf")), accumulate(self.cells[:-1]), strict=True):
-            yield "_bucket", (("le", _number(bound)),), count
-        yield from self.totals()
+        *counts, total = self.cells  # at once: another thread may be counting
+        number = 0.0
+        for bound, count in zip((*self.bounds, float("inf")), counts, strict=True):
+            number += count
+            yield "_bucket", (("le", _number(bound)),), number
+        yield "_count", (), int(number)
+        yield "_sum", (), total
 
     def totals(self) -> Iterator[Sample]:
         """Count and sum alone, which is what a summary without quantiles shows."""
@@ -247,7 +250,7 @@ class Registry:
 
 def _render(family: Family[M], *, name: str, kind: str, sample: Callable[[M], Iterator[Sample]] | None = None) -> str:
     lines = [f"# HELP {name} {family.help_text.translate(_HELP_ESCAPES)}\n# TYPE {name} {kind}\n"]
-    for values, metric in family.shown().items():
+    for values, metric in list(family.shown().items()):  # another thread may be adding to them
         bound = tuple(zip(family.label_names, values, strict=True))
         for suffix, further, value in sample(metric) if sample else metric.samples():
             lines.append(f"{name}{suffix}{_labels(bound + further)} {_number(value)}\n")

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from seldon_core.transport.heads import RequestHeads
 from seldon_core.transport.limits import Budget, Limits
+from seldon_core.transport.loan import Loan
 from seldon_core.transport.messages import Block, Handler, Headers, Reply, Request, Upload, UploadReceiver
 from seldon_core.transport.server_connection import ServerConnection
+from seldon_core.transport.server_handover import Handover
 
 __all__ = [
     "Block",
@@ -41,6 +43,10 @@ class HTTPServer:
         heads: what is remembered of the heads of requests.
         forgotten: called whenever a connection has ended.
         taker: gets the sockets of connections that are given away, see `give_away`.
+        borrower: set it to have a connection lent out, after some answers on that one alone; one at a time.
+        loan: what is lent now.
+        lent_heads: what is remembered of the heads of requests on lent connections.
+        asking, asked: on which connection the last answers went out, and how many in a row.
     """
 
     def __init__(
@@ -73,6 +79,11 @@ class HTTPServer:
         self.connections: set[ServerConnection] = set()
         self.forgotten: Callable[[], None] | None = None
         self.taker: Callable[[socket.socket], None] | None = None
+        self.borrower: Callable[[Loan], None] | None = None
+        self.loan: Loan | None = None
+        self.lent_heads = RequestHeads(self.limits)
+        self.asking: Handover | None = None
+        self.asked = 0
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event = asyncio.Event()
@@ -112,6 +123,7 @@ class HTTPServer:
     def give_away(self, taker: Callable[[socket.socket], None]) -> None:
         """Let others go on with the connections: each is given to `taker` as soon as it is between two requests."""
         self.taker = taker
+        self.recall()
         for connection in tuple(self.connections):
             connection.offer()
 
@@ -125,6 +137,7 @@ class HTTPServer:
             The number of connections that had to be cut off.
         """
         self.retiring = self.draining = True
+        self.recall()
         if self._listener is not None:
             self._listener.close()
         if self._sweeper is not None:
@@ -140,9 +153,16 @@ class HTTPServer:
             self._sweeper.cancel()
         return cut
 
+    def recall(self) -> None:
+        """Have the connection that is lent returned."""
+        if self.loan is not None:
+            self.loan.recall()
+
     def closed(self, connection: ServerConnection) -> None:
         """Forget a connection; called by it."""
         self.connections.discard(connection)
+        if self.asking is connection:
+            self.asking = None
         if self.forgotten is not None:
             self.forgotten()
         if self.draining and not self.connections:

@@ -35,6 +35,28 @@ class Outflow:
         self.silent = silent
 
 
+def frame(request: Request, status: int, lines: bytes, body: bytes) -> tuple[bytes, ...]:
+    """A whole answer as it goes over the wire.
+
+    Args:
+        request: that is answered.
+        status: the status code.
+        lines: the headers but for the length.
+        body: the body.
+
+    Returns:
+        One piece, or the head and a large body.
+    """
+    start = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    if status in BODYLESS:
+        return (b"%b%b\r\n" % (start, lines),)
+    if request.method == "HEAD":
+        return (b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, len(body)),)
+    if len(body) > JOIN_UP_TO:
+        return b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, len(body)), body
+    return (b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, len(body), body),)
+
+
 class Answers(asyncio.Protocol, abc.ABC):
     """The writing half of a connection.
 
@@ -77,21 +99,10 @@ class Answers(asyncio.Protocol, abc.ABC):
         keep_alive = request.keep_alive and (not self._server.retiring or self._more_waiting())
         if not keep_alive or not self._greeted or request.head.line.http10:
             lines += self._about_connection(request, keep_alive)
-        start = STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-        length = len(body)
-        if status in BODYLESS:
-            length = 0
-            self._put(b"%b%b\r\n" % (start, lines))
-        elif request.method == "HEAD":
-            self._put(b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length))
-            length = 0
-        elif length > JOIN_UP_TO:
-            self._put(b"%b%bcontent-length: %d\r\n\r\n" % (start, lines, length), body)
-        else:
-            self._put(b"%b%bcontent-length: %d\r\n\r\n%b" % (start, lines, length, body))
-        if self.write_paused and not self._held:
-            self._held = length
-            self._server.budget.used += length  # it is in memory whether or not there is room for it
+        pieces = frame(request, status, lines, body)
+        self._put(*pieces)
+        if self.write_paused:
+            self._hold(len(pieces[-1]))
         self._answered(request, keep_alive)
 
     def begin(self, status: int, lines: bytes, length: int | None) -> None:
@@ -155,6 +166,12 @@ class Answers(asyncio.Protocol, abc.ABC):
             self._transport.abort()
 
     # What they are made of.
+
+    def _hold(self, size: int) -> None:
+        """Count what a slow reader leaves in memory, whether or not there is room for it."""
+        if not self._held:
+            self._held = size
+            self._server.budget.used += size
 
     def _about_connection(self, request: Request, keep_alive: bool) -> bytes:
         """The lines of headers that say what becomes of the connection."""

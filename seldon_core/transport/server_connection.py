@@ -7,8 +7,6 @@ everything rare (limits that are near, timeouts, refusals) is left to slower pat
 
 import asyncio
 import logging
-import os
-import socket
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -18,7 +16,8 @@ import httptools
 from seldon_core.transport.heads import END, PLAIN_BYTES, RequestHead, RequestLine
 from seldon_core.transport.limits import UNCOUNTED_BODY
 from seldon_core.transport.messages import STATUS_LINES, Reply, Request, Upload
-from seldon_core.transport.server_answers import JOIN_UP_TO, Answers
+from seldon_core.transport.server_answers import JOIN_UP_TO
+from seldon_core.transport.server_handover import Handover
 
 if TYPE_CHECKING:
     from seldon_core.transport.http_server import HTTPServer
@@ -43,7 +42,7 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         self.reason = reason
 
 
-class ServerConnection(Answers):
+class ServerConnection(Handover):
     """One connection of a caller. The methods called `on_...` are called by the parser."""
 
     __slots__ = (
@@ -52,7 +51,6 @@ class ServerConnection(Answers):
         "_head_fed",
         "_headers",
         "_large",
-        "_last",
         "_lingering",
         "_parser",
         "_pieces",
@@ -86,7 +84,6 @@ class ServerConnection(Answers):
         self._current: Request | None = None
         self._reply: Reply | None = None
         self._handing_over = False
-        self._last = False  # nothing that arrives from now on counts
         self._lingering = False
         # Flow control and time.
         self._read_paused = False
@@ -109,6 +106,8 @@ class ServerConnection(Answers):
         self._current = self._request = self._upload = None
         reply, self._reply = self._reply, None
         self._server.closed(self)
+        if self._is_lent():
+            self._server.recall()
         if reply is not None:
             reply.abandon()
 
@@ -452,6 +451,8 @@ class ServerConnection(Answers):
                 self._hand_over()
             elif self._server.taker is not None:
                 self.offer()
+            elif self._server.borrower is not None:
+                self._maybe_lend(self._server.borrower)
         elif self._request is request:
             self._linger()  # answered before all of it had arrived
         else:
@@ -485,23 +486,13 @@ class ServerConnection(Answers):
         if self._transport.can_write_eof():
             self._transport.write_eof()
 
+    def _is_at_rest(self) -> bool:
+        """Whether it is between two requests, and nothing is on its way in or out."""
+        if self._reply is not None or self._queue or not self._fresh or self._last or self._is_lent():
+            return False
+        return not (self._read_paused or self.write_paused or self._transport.get_write_buffer_size())
+
     # Time.
-
-    def offer(self) -> None:
-        """Give the connection to the server's taker, if it is between two requests.
-
-        What the caller sends from now on waits in the socket until it is read there.
-        """
-        taker = self._server.taker
-        if taker is None or self._reply is not None or self._queue or not self._fresh:
-            return
-        if self._last or self._read_paused or self.write_paused or self._transport.get_write_buffer_size():
-            return
-        self._transport.pause_reading()
-        self._last = True
-        duplicate = os.dup(self._transport.get_extra_info("socket").fileno())
-        self._transport.abort()  # closes this end's number of the socket alone
-        taker(socket.socket(fileno=duplicate))
 
     def tick(self, seconds: float) -> None:
         """Called by the server's sweep: `seconds` have passed, more or less."""
@@ -509,6 +500,9 @@ class ServerConnection(Answers):
         if self._server.taker is not None:
             self.offer()
         self._waited += seconds
+        if self._is_lent():
+            self._tick_lent()
+            return
         if self.write_paused:
             unwritten = self._transport.get_write_buffer_size()
             if unwritten < self._unwritten:

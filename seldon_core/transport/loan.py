@@ -1,0 +1,113 @@
+"""A connection of the HTTP server in the hands of another thread, which reads its requests and answers them itself.
+
+That saves the way to the event loop and back, which costs more than a small request does. Only what is usual is done
+here: requests with a plain head that arrive in one piece, and whole answers. With anything else the connection goes
+back to the event loop, and what was read of it, too, so that it means the same as if it had never been away.
+"""
+
+import os
+import select
+from typing import TYPE_CHECKING
+
+from seldon_core.transport.heads import END, PLAIN_BYTES, RequestHeads
+from seldon_core.transport.messages import Headers, Reply, Request, rendered
+from seldon_core.transport.server_answers import frame
+
+if TYPE_CHECKING:
+    from seldon_core.transport.server_handover import Handover
+
+__all__ = ["Loan"]
+
+
+class Loan:
+    """A connection that is away: `receive` and `send` are for the borrower's thread, the rest for the event loop.
+
+    The borrower waits for a request with `receive`, and answers it with `send` before it waits for the next one. It
+    returns the connection when there is none, or when it cannot answer one itself.
+
+    Attributes:
+        connection: which one it is.
+        request: received last.
+        reply: to that, for an answer that the event loop is to send.
+        used: whether a request was answered since this was last set to False.
+    """
+
+    def __init__(self, connection: "Handover", descriptor: int, heads: RequestHeads) -> None:
+        """Take it.
+
+        Args:
+            connection: it must be at rest.
+            descriptor: of its socket; a duplicate is made, so that nobody else's comes under this number.
+            heads: what is remembered of the heads of requests; for this thread alone.
+        """
+        self.connection = connection
+        self.request: Request | None = None
+        self.reply: Reply | None = None
+        self.used = False
+        self._heads = heads
+        self._descriptor = os.dup(descriptor)
+        self._recalls, self._recaller = os.pipe()
+        self._recalled = False
+        self._readable = select.poll()
+        self._readable.register(self._descriptor, select.POLLIN)
+        self._readable.register(self._recalls, select.POLLIN)
+        self._unread = b""
+        self._unsent = b""
+
+    def receive(self) -> Request | None:
+        """Wait for the next request; None when the connection is to be returned."""
+        if self._unsent:
+            return None
+        self._readable.poll()
+        if self._recalled:
+            return None
+        try:
+            self._unread = data = os.read(self._descriptor, PLAIN_BYTES)
+        except OSError:
+            return None  # the event loop will find out, too
+        text, end, body = data.partition(END)
+        if not end:
+            return None
+        head = self._heads.known.get(text) or self._heads.read(text)
+        if head is None or head.length != len(body):
+            return None
+        self.request = request = Request(head, body)
+        self.reply = Reply(self.connection)
+        return request
+
+    def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer the request that was received; the arguments are those of `Reply.send`."""
+        assert self.request is not None
+        pieces = frame(self.request, status, rendered(headers), body)
+        answer = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._unread = b""
+        self.request = self.reply = None
+        self.used = True
+        sent = 0
+        try:
+            sent = os.write(self._descriptor, answer)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return  # the caller has gone, which the event loop will find out, too
+        if sent < len(answer):
+            self._unsent = answer[sent:]
+
+    def recall(self) -> None:
+        """Have the borrower return the connection, once it has answered what it is working on."""
+        if not self._recalled:
+            self._recalled = True
+            os.write(self._recaller, b"!")
+
+    def give_back(self, *, answering: bool) -> None:
+        """Return the connection, after which the loan is over.
+
+        Args:
+            answering: whether the request that was received last is to be answered through `reply`.
+        """
+        for descriptor in (self._descriptor, self._recalls, self._recaller):
+            os.close(descriptor)
+        if answering:
+            self.connection.returned(b"", self._unsent, self.request, self.reply)
+        else:
+            self.connection.returned(self._unread, self._unsent, None, None)

@@ -1,0 +1,97 @@
+"""How a connection of the HTTP server goes to others: for good, as when a process is replaced, or for a while."""
+
+import abc
+import os
+import socket
+from collections.abc import Callable
+
+from seldon_core.transport.loan import Loan
+from seldon_core.transport.messages import Reply, Request
+from seldon_core.transport.server_answers import Answers
+
+# Answers in a row on one connection, after which it is lent; and how many it takes when it was returned for a reason
+# that is likely to come back.
+LEND_AFTER = 16
+LEND_AGAIN_AFTER = 1000
+
+
+class Handover(Answers, abc.ABC):
+    """The part of a connection that lets go of it, always between two requests."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = False  # nothing that arrives from now on counts
+
+    def offer(self) -> None:
+        """Give the connection to the server's taker, if it is between two requests.
+
+        What the caller sends from now on waits in the socket until it is read there.
+        """
+        taker = self._server.taker
+        if taker is None or not self._is_at_rest():
+            return
+        self._transport.pause_reading()
+        self._last = True
+        duplicate = os.dup(self._transport.get_extra_info("socket").fileno())
+        self._transport.abort()  # closes this end's number of the socket alone
+        taker(socket.socket(fileno=duplicate))
+
+    def _maybe_lend(self, borrower: Callable[[Loan], None]) -> None:
+        """Lend the connection, if for some time nobody else has had an answer."""
+        server = self._server
+        if server.asking is not self:
+            server.asking, server.asked = self, 0
+        server.asked += 1
+        if server.asked < LEND_AFTER or server.loan is not None or server.retiring or not self._is_at_rest():
+            return
+        self._transport.pause_reading()
+        server.loan = Loan(self, self._transport.get_extra_info("socket").fileno(), server.lent_heads)
+        borrower(server.loan)
+
+    def _is_lent(self) -> bool:
+        return self._server.loan is not None and self._server.loan.connection is self
+
+    def returned(self, unread: bytes, unsent: bytes, request: Request | None, reply: Reply | None) -> None:
+        """Be in the hands of the event loop again; called by the loan.
+
+        Args:
+            unread: what was read and not answered.
+            unsent: the end of an answer that the caller did not take at once.
+            request, reply: what is being worked on, if anything is.
+        """
+        self._note_use()
+        self._server.loan = None
+        self._server.asked = -LEND_AGAIN_AFTER if unread or request else 0
+        if self._last:  # it has ended meanwhile
+            if reply is not None:
+                reply.abandon()
+            return
+        if unsent:
+            self._put(unsent)
+            if self.write_paused:
+                self._hold(len(unsent))
+        self._current, self._reply = request, reply
+        self._transport.resume_reading()
+        if unread:
+            self.data_received(unread)
+
+    def _note_use(self) -> None:
+        """See whether anything was answered while the connection was away."""
+        loan = self._server.loan
+        assert loan is not None
+        if loan.used:
+            loan.used = False
+            self._waited = 0.0
+
+    def _tick_lent(self) -> None:
+        """See to a connection that is away."""
+        self._note_use()
+        server = self._server
+        if self._waited > server.limits.idle_seconds:
+            server.recall()
+
+    @abc.abstractmethod
+    def _is_at_rest(self) -> bool:
+        """Whether it is between two requests, and nothing is on its way in or out."""

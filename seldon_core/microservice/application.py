@@ -15,7 +15,7 @@ from seldon_core.microservice.tensorflow_codec import TENSORFLOW
 from seldon_core.microservice.v2_codec import V2Codec
 from seldon_core.microservice.worker import Worker
 from seldon_core.telemetry.metrics import Family, Histogram
-from seldon_core.transport.http_server import Reply, Request
+from seldon_core.transport.http_server import HTTPServer, Reply, Request
 from seldon_core.transport.loan import Loan
 
 __all__ = ["Application", "Recorder", "render_error"]
@@ -140,13 +140,15 @@ class Application:
             exchange.limit(self._timeout)
         return None
 
-    @property
-    def borrows(self) -> bool:
-        """Whether `borrow` may be called: only with one thread, and where nothing takes the event loop anyway."""
-        return self.worker.threads == 1 and self.batcher is None and not self._timeout
+    def borrow_from(self, server: HTTPServer) -> None:
+        """Have the worker's thread read and answer a connection itself, while no other has requests for the model.
 
-    def borrow(self, loan: Loan) -> None:
-        """Have the worker's thread read and answer a connection itself, until any other has a request."""
+        It takes exactly one thread, and nothing that the event loop has to do for each request.
+        """
+        if self.worker.threads == 1 and self.batcher is None and not self._timeout:
+            server.borrower = self._borrow
+
+    def _borrow(self, loan: Loan) -> None:
         if self.in_flight or self.loading:
             loan.give_back(answering=False)
             return

@@ -138,8 +138,7 @@ class Service:
         self._stop = asyncio.Event()
         metrics = HTTPServer(scrapes)
         http = HTTPServer(self._application.handle, limits=self._limits, render_error=render_error)
-        if self._application.borrows:
-            http.borrower = self._application.borrow
+        self._application.borrow_from(http)
         http_socket = listen(http_port, "HTTP")
         ports = await http.listen(http_socket), await metrics.listen(listen(metrics_port, "metrics"))
         assert self._wakeup is not None

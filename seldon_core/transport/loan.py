@@ -5,8 +5,10 @@ here: requests with a plain head that arrive in one piece, and whole answers. Wi
 back to the event loop, and what was read of it, too, so that it means the same as if it had never been away.
 """
 
+import contextlib
 import os
 import select
+import socket
 from typing import TYPE_CHECKING
 
 from seldon_core.transport.heads import END, PLAIN_BYTES, RequestHeads
@@ -32,12 +34,12 @@ class Loan:
         used: whether a request was answered since this was last set to False.
     """
 
-    def __init__(self, connection: "Handover", descriptor: int, heads: RequestHeads) -> None:
+    def __init__(self, connection: "Handover", sock: socket.socket, heads: RequestHeads) -> None:
         """Take it.
 
         Args:
             connection: it must be at rest.
-            descriptor: of its socket; a duplicate is made, so that nobody else's comes under this number.
+            sock: a duplicate of its socket: the number of that itself may be another's once the connection is closed.
             heads: what is remembered of the heads of requests; for this thread alone.
         """
         self.connection = connection
@@ -45,11 +47,11 @@ class Loan:
         self.reply: Reply | None = None
         self.used = False
         self._heads = heads
-        self._descriptor = os.dup(descriptor)
+        self._socket = sock
         self._recalls, self._recaller = os.pipe()
         self._recalled = False
         self._readable = select.poll()
-        self._readable.register(self._descriptor, select.POLLIN)
+        self._readable.register(self._socket, select.POLLIN)
         self._readable.register(self._recalls, select.POLLIN)
         self._unread = b""
         self._unsent = b""
@@ -62,7 +64,7 @@ class Loan:
         if self._recalled:
             return None
         try:
-            self._unread = data = os.read(self._descriptor, PLAIN_BYTES)
+            self._unread = data = self._socket.recv(PLAIN_BYTES)
         except OSError:
             return None  # the event loop will find out, too
         text, end, body = data.partition(END)
@@ -85,7 +87,7 @@ class Loan:
         self.used = True
         sent = 0
         try:
-            sent = os.write(self._descriptor, answer)
+            sent = self._socket.send(answer)
         except BlockingIOError:
             pass
         except OSError:
@@ -99,14 +101,21 @@ class Loan:
             self._recalled = True
             os.write(self._recaller, b"!")
 
+    def cut_off(self) -> None:
+        """End the connection, whatever the borrower is doing."""
+        with contextlib.suppress(OSError):  # it has ended already
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self.recall()
+
     def give_back(self, *, answering: bool) -> None:
         """Return the connection, after which the loan is over.
 
         Args:
             answering: whether the request that was received last is to be answered through `reply`.
         """
-        for descriptor in (self._descriptor, self._recalls, self._recaller):
-            os.close(descriptor)
+        self._socket.close()
+        os.close(self._recalls)
+        os.close(self._recaller)
         if answering:
             self.connection.returned(b"", self._unsent, self.request, self.reply)
         else:

@@ -106,8 +106,8 @@ class ServerConnection(Handover):
         self._current = self._request = self._upload = None
         reply, self._reply = self._reply, None
         self._server.closed(self)
-        if self._is_lent():
-            self._server.recall()
+        if (loan := self._loan()) is not None:
+            loan.cut_off()
         if reply is not None:
             reply.abandon()
 
@@ -488,7 +488,7 @@ class ServerConnection(Handover):
 
     def _is_at_rest(self) -> bool:
         """Whether it is between two requests, and nothing is on its way in or out."""
-        if self._reply is not None or self._queue or not self._fresh or self._last or self._is_lent():
+        if self._reply is not None or self._queue or not self._fresh or self._last or self._loan() is not None:
             return False
         return not (self._read_paused or self.write_paused or self._transport.get_write_buffer_size())
 
@@ -500,8 +500,8 @@ class ServerConnection(Handover):
         if self._server.taker is not None:
             self.offer()
         self._waited += seconds
-        if self._is_lent():
-            self._tick_lent()
+        if (loan := self._loan()) is not None:
+            self._tick_lent(loan)
             return
         if self.write_paused:
             unwritten = self._transport.get_write_buffer_size()

@@ -47,11 +47,13 @@ class Handover(Answers, abc.ABC):
         if server.asked < LEND_AFTER or server.loan is not None or server.retiring or not self._is_at_rest():
             return
         self._transport.pause_reading()
-        server.loan = Loan(self, self._transport.get_extra_info("socket").fileno(), server.lent_heads)
+        server.loan = Loan(self, self._transport.get_extra_info("socket").dup(), server.lent_heads)
         borrower(server.loan)
 
-    def _is_lent(self) -> bool:
-        return self._server.loan is not None and self._server.loan.connection is self
+    def _loan(self) -> Loan | None:
+        """The loan under which this connection is away, None while it is here."""
+        loan = self._server.loan
+        return loan if loan is not None and loan.connection is self else None
 
     def returned(self, unread: bytes, unsent: bytes, request: Request | None, reply: Reply | None) -> None:
         """Be in the hands of the event loop again; called by the loan.
@@ -61,7 +63,9 @@ class Handover(Answers, abc.ABC):
             unsent: the end of an answer that the caller did not take at once.
             request, reply: what is being worked on, if anything is.
         """
-        self._note_use()
+        loan = self._server.loan
+        assert loan is not None
+        self._note_use(loan)
         self._server.loan = None
         self._server.asked = -LEND_AGAIN_AFTER if unread or request else 0
         if self._last:  # it has ended meanwhile
@@ -77,20 +81,17 @@ class Handover(Answers, abc.ABC):
         if unread:
             self.data_received(unread)
 
-    def _note_use(self) -> None:
+    def _note_use(self, loan: Loan) -> None:
         """See whether anything was answered while the connection was away."""
-        loan = self._server.loan
-        assert loan is not None
         if loan.used:
             loan.used = False
             self._waited = 0.0
 
-    def _tick_lent(self) -> None:
-        """See to a connection that is away."""
-        self._note_use()
-        server = self._server
-        if self._waited > server.limits.idle_seconds:
-            server.recall()
+    def _tick_lent(self, loan: Loan) -> None:
+        """See to the time that a connection is away."""
+        self._note_use(loan)
+        if self._waited > self._server.limits.idle_seconds:
+            loan.recall()
 
     @abc.abstractmethod
     def _is_at_rest(self) -> bool:

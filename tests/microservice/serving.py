@@ -138,6 +138,7 @@ async def served(
         model = serve_model(plane, Answer(200, dumps(described)), described, names, passthrough)
         application.serve(model, find_error_handler(user_object))
     server = HTTPServer(application.handle, limits=limits, render_error=render_error)
+    application.borrow_from(server)
     thread = threading.Thread(target=worker.run)
     thread.start()
     port = await server.start("127.0.0.1", 0)

@@ -1,0 +1,388 @@
+"""A connection that is lent means the same to its caller as one that is not, whatever comes over it."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seldon_core.transport import server_handover
+from seldon_core.transport.http_server import HTTPServer, Reply, Request
+from seldon_core.transport.limits import Limits
+from seldon_core.transport.loan import Loan
+from tests.http_peers import PATIENCE, RawClient, until
+
+PLAIN = b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi"
+
+
+def named(number: int, *lines: bytes) -> bytes:
+    return b"\r\n".join([b"POST /%d HTTP/1.1" % number, b"content-length: 3", *lines, b"", b"%03d" % number])
+
+
+# What a caller may send, by what it does to the connection.
+REQUESTS = {
+    "plain": named(1),
+    "of its own": named(2, b"x-request-id: 17"),
+    "head": b"HEAD /3 HTTP/1.1\r\nhost: a\r\n\r\n",
+    "chunked": b"POST /4 HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "patient": named(5, b"expect: 100-continue"),
+    "large": b"POST /6 HTTP/1.1\r\ncontent-length: 40000\r\n\r\n" + b"x" * 40_000,
+    "in the loop": b"POST /loop HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi",
+    "later": b"POST /later HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi",
+    "vast answer": b"POST /vast HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi",
+    "two": named(7) + named(8),
+    "last": named(9, b"connection: close"),
+    "old": b"GET /10 HTTP/1.0\r\n\r\n",
+    "wrong": b"PO ST /11 HTTP/1.1\r\n\r\n",
+}
+STATUS = b"HTTP/1.1 200"
+VAST = b"v" * 5_000_000
+
+
+def answer_of(request: Request) -> bytes:
+    if request.path == "/vast":
+        return VAST
+    return b"%s %s %d %s" % (request.method.encode(), request.path.encode(), len(request.body), request.body[:9])
+
+
+def handler(request: Request, reply: Reply) -> None:
+    """Answers at once, or later."""
+    answer = partial(reply.send, 200, ((b"x-by", b"us"),), answer_of(request))
+    if request.path == "/later":
+        asyncio.get_running_loop().call_soon(answer)
+    else:
+        answer()
+
+
+class Borrower:
+    """Answers on a thread of its own, as the event loop would.
+
+    Attributes:
+        alone: how many requests were answered here.
+        gate: set it to have each request wait for it.
+        waiting: whether one does.
+    """
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.alone = 0
+        self.gate: threading.Event | None = None
+        self.waiting = threading.Event()
+        self._server = server
+        self._threads: list[threading.Thread] = []
+        server.borrower = self.borrow
+
+    def borrow(self, loan: Loan) -> None:
+        thread = threading.Thread(target=self._answer, args=(loan, asyncio.get_running_loop()))
+        self._threads.append(thread)
+        thread.start()
+
+    def _answer(self, loan: Loan, loop: asyncio.AbstractEventLoop) -> None:
+        while (request := loan.receive()) is not None:
+            if self.gate is not None:
+                self.waiting.set()
+                self.gate.wait()
+            if request.path == "/loop":
+                break
+            if request.path == "/later":
+                loop.call_soon_threadsafe(self._give_back, loan, True)
+                return
+            self.alone += 1
+            loan.send(200, ((b"x-by", b"us"),), answer_of(request))
+        loop.call_soon_threadsafe(self._give_back, loan, False)
+
+    def _give_back(self, loan: Loan, answering: bool) -> None:
+        request, reply = loan.request, loan.reply
+        loan.give_back(answering=answering)
+        if answering:
+            assert request is not None
+            assert reply is not None
+            reply.send(200, ((b"x-by", b"us"),), answer_of(request))
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def lend_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_handover, "LEND_AFTER", 1)
+    monkeypatch.setattr(server_handover, "LEND_AGAIN_AFTER", 0)
+
+
+async def lent(server: HTTPServer, client: RawClient) -> Loan:
+    """Have the connection of a client lent."""
+    assert (await client.ask(PLAIN)).status == 200
+    await until(lambda: server.loan is not None)
+    assert server.loan is not None
+    return server.loan
+
+
+async def answers(client: RawClient, count: int) -> bytes:
+    """What comes in until so many answers have begun."""
+    received = b""
+    async with asyncio.timeout(PATIENCE):
+        while received.count(STATUS) < count:
+            piece = await client.reader.read(1 << 20)
+            assert piece, received
+            received += piece
+    return received
+
+
+async def test_a_connection_that_asks_alone_is_answered_by_the_borrower(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        for _ in range(10):
+            answer = await client.ask(PLAIN)
+            assert (answer.status, answer.headers["x-by"], answer.body) == (200, "us", b"POST /echo 2 hi")
+        assert borrower.alone == 9  # all but the first
+    borrower.join()
+
+
+async def test_it_takes_a_number_of_answers_in_a_row(serve, connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_handover, "LEND_AFTER", 4)
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        clients = [await connect(port), await connect(port)]
+        for _ in range(10):  # in turn: neither of them is alone
+            for client in clients:
+                await client.ask(PLAIN)
+        assert borrower.alone == 0
+        for _ in range(5):
+            await clients[0].ask(PLAIN)
+        assert borrower.alone == 1
+    borrower.join()
+
+
+async def ask_all(
+    serve, connect, whole: bytes, *, lend: bool, cut: int | None = None, closes: bool = False
+) -> tuple[bytes, int]:
+    """All that comes back for a plain request and then `whole`, and how many were answered by the borrower."""
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        if not lend:
+            server.borrower = None
+        client = await connect(port)
+        first = await client.ask(PLAIN)
+        assert first.body == b"POST /echo 2 hi"
+        if lend:
+            await until(lambda: server.loan is not None)
+        await client.send(whole[:cut])
+        if cut is not None:
+            await until(lambda: server.loan is None)  # the beginning was seen
+            await client.send(whole[cut:])
+        received = b""
+        if not closes:
+            received = await answers(client, whole.count(b"HTTP/1.1\r\n"))
+            client.writer.write_eof()
+        received += await client.rest()
+        await until(lambda: not server.connections)
+        assert server.budget.used == 0
+    borrower.join()
+    return received, borrower.alone
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+async def test_every_kind_of_request_gets_the_same_answer(serve, connect, kind: str) -> None:
+    closes = kind in ("last", "old", "wrong")
+    expected, _ = await ask_all(serve, connect, REQUESTS[kind], lend=False, closes=closes)
+    received, _ = await ask_all(serve, connect, REQUESTS[kind], lend=True, closes=closes)
+    assert received == expected
+    assert received
+
+
+@pytest.mark.parametrize("cut", range(1, len(PLAIN)))
+async def test_a_request_in_two_pieces_gets_the_same_answer(serve, connect, cut: int) -> None:
+    received, alone = await ask_all(serve, connect, PLAIN, lend=True, cut=cut)
+    assert received.endswith(b"POST /echo 2 hi")
+    assert alone == 0
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([kind for kind in REQUESTS if kind not in ("last", "old", "wrong")]), st.booleans()),
+        max_size=12,
+    )
+)
+async def test_any_sequence_is_answered_in_order(serve, asked: list[tuple[str, bool]]) -> None:
+    """Whether the caller waits for an answer before it goes on, or not."""
+
+    async def ask(lend: bool) -> list[bytes]:
+        received, expected = b"", 0
+        async with serve(handler) as (server, port):
+            borrower = Borrower(server)
+            if not lend:
+                server.borrower = None
+            client = await RawClient.connect(port)
+            for kind, wait in asked:
+                await client.send(REQUESTS[kind])
+                expected += 2 if kind == "two" else 1
+                if wait:
+                    received += await answers(client, expected - received.count(STATUS))
+            received += await answers(client, expected - received.count(STATUS))
+            client.writer.write_eof()
+            received += await client.rest()
+            client.close()
+            await until(lambda: not server.connections)
+        borrower.join()
+        # Whether a go-ahead is sent depends on how much has arrived by then.
+        return received.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"").split(b"HTTP/1.1 ")
+
+    assert await ask(lend=True) == await ask(lend=False)
+
+
+async def test_a_caller_that_has_gone_is_noticed(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        client.close()
+        await until(lambda: not server.connections)
+        assert server.loan is None
+    borrower.join()
+
+
+async def test_a_caller_that_goes_while_it_is_answered_is_noticed(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        borrower.gate = threading.Event()
+        await client.send(PLAIN)
+        await until(borrower.waiting.is_set)
+        client.close()
+        borrower.gate.set()
+        await until(lambda: not server.connections)
+    borrower.join()
+
+
+@pytest.mark.parametrize("answering", [False, True], ids=["idle", "answering"])
+async def test_a_recalled_connection_goes_on_in_the_event_loop(serve, connect, answering: bool) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        server.borrower = None  # not again
+        if answering:
+            borrower.gate = threading.Event()
+            await client.send(PLAIN)
+            await until(borrower.waiting.is_set)
+        server.recall()
+        if borrower.gate is not None:
+            borrower.gate.set()
+            assert (await client.response()).body == b"POST /echo 2 hi"
+        await until(lambda: server.loan is None)
+        assert (await client.ask(PLAIN)).body == b"POST /echo 2 hi"
+        assert borrower.alone == int(answering)
+    borrower.join()
+
+
+async def test_an_idle_connection_is_closed_in_time(serve, connect) -> None:
+    async with serve(handler, limits=Limits(idle_seconds=0.2)) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        assert await client.rest() == b""
+        await until(lambda: not server.connections)
+    borrower.join()
+
+
+async def test_a_connection_in_use_is_not_idle(serve, connect) -> None:
+    async with serve(handler, limits=Limits(idle_seconds=5.0)) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        loan = await lent(server, client)
+        (connection,) = server.connections
+        for _ in range(3):
+            connection.tick(3.0)
+            await client.ask(PLAIN)
+        assert server.loan is loan
+        connection.tick(3.0)
+        connection.tick(3.0)
+        await until(lambda: server.loan is not loan)
+    borrower.join()
+
+
+async def test_draining_takes_it_back(serve, connect) -> None:
+    async with serve(handler, limits=Limits(drain_idle_seconds=0.05)) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        borrower.gate = threading.Event()
+        await client.send(PLAIN)
+        await until(borrower.waiting.is_set)
+        draining = asyncio.ensure_future(server.drain(20))
+        await until(lambda: server.draining)
+        borrower.gate.set()
+        assert (await client.response()).body == b"POST /echo 2 hi"
+        assert await draining == 0
+        assert await client.rest() == b""
+    borrower.join()
+
+
+async def test_it_is_cut_off_when_the_grace_is_over(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        borrower.gate = threading.Event()
+        await client.send(REQUESTS["later"])
+        await until(borrower.waiting.is_set)
+        assert await server.drain(0) == 1
+        assert await client.rest() == b""
+        borrower.gate.set()
+        await until(lambda: server.loan is None)
+    borrower.join()
+
+
+async def test_it_can_be_given_away(serve, connect) -> None:
+    taken = []
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        server.give_away(taken.append)
+        await until(lambda: server.loan is None)
+        for connection in server.connections:
+            connection.tick(0)
+        await until(lambda: not server.connections)
+        async with serve(handler) as (heir, _):
+            await heir.adopt(taken[0])
+            assert (await client.ask(PLAIN)).body == b"POST /echo 2 hi"
+    borrower.join()
+
+
+async def test_only_one_is_lent_at_a_time(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        first, second = await connect(port), await connect(port)
+        loan = await lent(server, first)
+        for _ in range(3):
+            assert (await second.ask(PLAIN)).status == 200
+        assert server.loan is loan
+        assert borrower.alone == 0
+    borrower.join()
+
+
+async def test_descriptors_are_closed(serve, connect, open_descriptors: Callable[[], int]) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await client.ask(PLAIN)
+        for _ in range(3):
+            await until(lambda: server.loan is not None)
+            before = open_descriptors()
+            await client.ask(REQUESTS["in the loop"])
+            await until(lambda: server.loan is not None)
+            assert open_descriptors() == before
+    borrower.join()
+
+
+@pytest.fixture
+def open_descriptors() -> Callable[[], int]:
+    return lambda: len(list(Path("/proc/self/fd").iterdir()))

@@ -8,7 +8,6 @@ way, and no more of them when the caller is slow or gone.
 import asyncio
 from collections.abc import Coroutine, Generator
 from functools import partial
-from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +100,9 @@ class Exchange:
             False: it takes the event loop, where `go_on` is to be called.
         """
         self._outcome = outcome = self.step()
-        if type(outcome) is not Answer or outcome.status != HTTPStatus.OK or self._failed:
+        if type(outcome) is not Answer or outcome.stream is not None:
             return False
-        if outcome.stream is not None or outcome.metrics or outcome.reward is not None:
+        if outcome.metrics or outcome.reward is not None:  # the event loop counts them
             return False
         self._count(outcome.status)
         loan.send(outcome.status, outcome.headers, outcome.body)

@@ -44,7 +44,7 @@ class Handover(Answers, abc.ABC):
         if server.asking is not self:
             server.asking, server.asked = self, 0
         server.asked += 1
-        if server.asked < LEND_AFTER or server.loan is not None or server.retiring or not self._is_at_rest():
+        if server.asked < LEND_AFTER or server.loan is not None or not self._is_at_rest():
             return
         self._transport.pause_reading()
         server.loan = Loan(self, self._transport.get_extra_info("socket").dup(), server.lent_heads)

@@ -234,6 +234,50 @@ async def test_a_caller_that_leaves_a_stream_ends_it(connect: Connect) -> None:
         await until(lambda: service.application.in_flight == 0)
 
 
+async def test_a_caller_that_leaves_cancels_a_coroutine(connect: Connect) -> None:
+    cancelled = threading.Event()
+
+    class Waiting:
+        def predict(self, X: Any, names: Any) -> Any:  # noqa: N803
+            return self.never() if isinstance(X, str) else X
+
+        async def never(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+    async with served(Waiting()) as service:
+        client = await lent(service, connect)
+        await client.send(says("never"))
+        await until(lambda: service.application.in_flight == 1)
+        client.close()
+        await until(cancelled.is_set)
+        await until(lambda: service.application.in_flight == 0)
+
+
+async def test_it_stays_while_a_coroutine_of_another_is_awaited(connect: Connect) -> None:
+    """Its end needs the model's thread."""
+    going_on = asyncio.Event()
+
+    class Promising:
+        def predict(self, X: Any, names: Any) -> Any:  # noqa: N803
+            return self.promise() if isinstance(X, str) else X
+
+        async def promise(self) -> str:
+            await going_on.wait()
+            return "kept"
+
+    async with served(Promising()) as service:
+        promised = asyncio.ensure_future(service.client.post("/predict", json={"strData": "promise"}))
+        await until(lambda: service.application.in_flight == 1)
+        client = await connect(port_of(service))
+        for _ in range(3):
+            assert (await client.ask(PREDICT)).status == 200
+        going_on.set()
+        assert (await promised).json()["strData"] == "kept"
+
+
 @pytest.mark.parametrize("settings", [{"threads": 2}, {"batch": (2, 0.001)}, {"rest_timeout": 5.0}], ids=str)
 async def test_it_stays_where_the_event_loop_is_needed(connect: Connect, settings: dict[str, Any]) -> None:
     async with served(Model(), **settings) as service:
@@ -247,9 +291,11 @@ async def test_it_stays_where_the_event_loop_is_needed(connect: Connect, setting
 async def test_a_process_stops_in_order_while_a_connection_is_lent(tmp_path: Any, connect: Connect) -> None:
     """With the numbers that are in force: some answers on a kept connection, then SIGTERM while one is made."""
     source = """
-import os, time
+import os, time, traceback
 class MyModel:
     def predict(self, X, names):
+        if isinstance(X, str) and X == "who asks?":
+            return str([frame.name for frame in traceback.extract_stack()])
         if isinstance(X, str):
             open("predicting", "w").close()
             while not os.path.exists("predict"):
@@ -261,6 +307,7 @@ class MyModel:
         for _ in range(40):
             assert (await client.ask(PREDICT)).status == 200
         assert 'code="200"} 40.0' in get(service.metrics)[1]
+        assert "_answer_on" in (await client.ask(says("who asks?"))).body.decode()
         await client.send(says("wait"))
         await until((tmp_path / "predicting").exists)
         service.child.terminate()

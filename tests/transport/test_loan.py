@@ -40,12 +40,13 @@ REQUESTS = {
     "wrong": b"PO ST /11 HTTP/1.1\r\n\r\n",
 }
 STATUS = b"HTTP/1.1 200"
-VAST = b"v" * 5_000_000
+# More than any socket holds, some of what it holds, and little of that.
+SIZES = {"/vaster": 32_000_000, "/vast": 5_000_000, "/page": 60_000}
 
 
 def answer_of(request: Request) -> bytes:
-    if request.path == "/vast":
-        return VAST
+    if request.path in SIZES:
+        return b"v" * SIZES[request.path]
     return b"%s %s %d %s" % (request.method.encode(), request.path.encode(), len(request.body), request.body[:9])
 
 
@@ -274,7 +275,9 @@ async def test_a_recalled_connection_goes_on_in_the_event_loop(serve, connect, a
             await until(borrower.waiting.is_set)
         server.recall()
         if borrower.gate is not None:
+            await client.send(PLAIN)  # more of it does not hold the borrower up
             borrower.gate.set()
+            assert (await client.response()).body == b"POST /echo 2 hi"
             assert (await client.response()).body == b"POST /echo 2 hi"
         await until(lambda: server.loan is None)
         assert (await client.ask(PLAIN)).body == b"POST /echo 2 hi"
@@ -333,10 +336,14 @@ async def test_it_is_cut_off_when_the_grace_is_over(serve, connect) -> None:
         borrower.gate = threading.Event()
         await client.send(REQUESTS["later"])
         await until(borrower.waiting.is_set)
+        assert server.loan is not None
+        reply = server.loan.reply
+        assert reply is not None
         assert await server.drain(0) == 1
         assert await client.rest() == b""
         borrower.gate.set()
         await until(lambda: server.loan is None)
+        assert reply.gone
     borrower.join()
 
 
@@ -366,6 +373,66 @@ async def test_only_one_is_lent_at_a_time(serve, connect) -> None:
             assert (await second.ask(PLAIN)).status == 200
         assert server.loan is loan
         assert borrower.alone == 0
+    borrower.join()
+
+
+async def test_one_that_has_to_come_back_is_not_lent_soon(serve, connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_handover, "LEND_AGAIN_AFTER", 5)
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        await client.ask(REQUESTS["in the loop"])
+        for _ in range(5):
+            await client.ask(PLAIN)
+            await client.ask(PLAIN)
+        assert borrower.alone == 5
+    borrower.join()
+
+
+async def test_a_reader_that_is_slow_does_not_hold_the_borrower_up(serve, connect) -> None:
+    """What it has not taken is counted, and the event loop's."""
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        server.borrower = None
+        await client.send(REQUESTS["vast answer"].replace(b"/vast", b"/vaster"))
+        await until(lambda: server.loan is None)
+        await until(lambda: server.budget.used > 0)
+        await client.send(PLAIN)
+        assert len((await client.response()).body) == SIZES["/vaster"]
+        assert (await client.response()).body == b"POST /echo 2 hi"
+        await until(lambda: server.budget.used == 0)
+        assert borrower.alone == 1
+    borrower.join()
+
+
+async def test_a_reader_that_takes_nothing_loses_nothing(serve, connect) -> None:
+    """Answers that fill the socket to the last byte, and then one for which there is no room at all."""
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        count = 0
+        while server.loan is not None:
+            answered = borrower.alone
+            await client.send(PLAIN.replace(b"/echo", b"/page"))
+            count += 1
+            await until(lambda answered=answered: borrower.alone > answered or server.loan is None)
+        for _ in range(count):
+            assert len((await client.response()).body) == SIZES["/page"]
+    borrower.join()
+
+
+async def test_nothing_keeps_one_that_has_ended(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        client = await connect(port)
+        borrower = Borrower(server)
+        await lent(server, client)
+        client.close()
+        await until(lambda: not server.connections and server.loan is None)
+        assert server.asking is None
     borrower.join()
 
 

@@ -85,13 +85,10 @@ class Loan:
         self._unread = b""
         self.request = self.reply = None
         self.used = True
-        sent = 0
         try:
             sent = self._socket.send(answer)
-        except BlockingIOError:
-            pass
-        except OSError:
-            return  # the caller has gone, which the event loop will find out, too
+        except OSError:  # there is no room, or the caller has gone, which the event loop will find out
+            sent = 0
         if sent < len(answer):
             self._unsent = answer[sent:]
 

@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from seldon_core.microservice.codec import JSON_HEADERS, Codec, Headers, seldon_error
+from seldon_core.microservice.codec import ANY_ORIGIN, JSON_HEADERS, Codec, seldon_error
 from seldon_core.microservice.exchange import Exchange
 from seldon_core.microservice.flows import Answer, ErrorHandler
 from seldon_core.microservice.joining import Batcher
@@ -15,7 +15,7 @@ from seldon_core.microservice.tensorflow_codec import TENSORFLOW
 from seldon_core.microservice.v2_codec import V2Codec
 from seldon_core.microservice.worker import Worker
 from seldon_core.telemetry.metrics import Family, Histogram
-from seldon_core.transport.http_server import HTTPServer, Reply, Request
+from seldon_core.transport.http_server import Headers, HTTPServer, Reply, Request
 from seldon_core.transport.loan import Loan
 
 __all__ = ["Application", "Recorder", "render_error"]
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 1024
 LOADING = "loading: the model is not ready yet"
 
-TEXT_HEADERS: Headers = ((b"content-type", b"text/plain; charset=utf-8"), JSON_HEADERS[1])
+TEXT_HEADERS: Headers = ((b"content-type", b"text/plain; charset=utf-8"), ANY_ORIGIN)
 RETRY_HEADERS: Headers = (*JSON_HEADERS, (b"retry-after", b"1"))
 
 _REASONS = {
@@ -128,13 +128,13 @@ class Application:
         if route.flow is None:
             assert route.answer is not None
             answer = route.answer(model)
-            return reply.send(answer.status, answer.headers, answer.body)
+            return reply.send(answer.status, (), answer.body, answer.headers)
         if self.in_flight >= IN_FLIGHT:
             text = f"{IN_FLIGHT} requests are waiting already; try again later"
             return _refuse(reply, 503, text, self._codec(route))
         if self._loan is not None:
             self._loan.recall()
-        exchange = Exchange(self, route.name, route.flow(model, request), self._codec(route), path, reply)
+        exchange = Exchange(self, route.name, partial(route.flow, model, request), self._codec(route), path, reply)
         exchange.begin()
         if self._timeout:
             exchange.limit(self._timeout)
@@ -166,7 +166,8 @@ class Application:
             if route.model is not None and route.model not in model.names:
                 break
             assert loan.reply is not None
-            exchange = Exchange(self, route.name, route.flow(model, request), self._codec(route), path, loan.reply)
+            begin = partial(route.flow, model, request)
+            exchange = Exchange(self, route.name, begin, self._codec(route), path, loan.reply)
             if not exchange.answer_on(loan):
                 return exchange
         return None

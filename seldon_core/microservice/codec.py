@@ -1,18 +1,20 @@
 """What a protocol is to the data plane: how its messages are read as what a model works on, and answered."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from seldon_core.protocols.json_codec import dumps
+from seldon_core.transport.messages import Block, Headers
 
-__all__ = ["JSON_HEADERS", "Codec", "Feedback", "Headers", "Incoming", "Outcome", "is_json_number", "json_text",
-           "routing_of", "seldon_error"]  # fmt: skip
+__all__ = ["ANY_ORIGIN", "JSON", "JSON_HEADERS", "Codec", "Feedback", "Incoming", "Outcome", "is_json_number",
+           "json_text", "routing_of", "seldon_error"]  # fmt: skip
 
-Headers = Sequence[tuple[bytes, bytes]]
-JSON_HEADERS: Headers = ((b"content-type", b"application/json"), (b"access-control-allow-origin", b"*"))
+ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+JSON_HEADERS: Headers = ((b"content-type", b"application/json"), ANY_ORIGIN)
+JSON = Block(*JSON_HEADERS)
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -92,7 +94,7 @@ class Codec(Protocol):
     def whole(self, message: Any) -> Any:
         """The message as methods for whole messages get it: decoded JSON."""
 
-    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Headers]:
+    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Block]:
         """Body and headers of the answer.
 
         Raises:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from seldon_core.microservice.batching import batch_key
 from seldon_core.microservice.checks import Check
-from seldon_core.microservice.codec import JSON_HEADERS, Codec, Incoming, Outcome
+from seldon_core.microservice.codec import Codec, Incoming, Outcome
 from seldon_core.microservice.component import SERVED, Call, Component, Method
 from seldon_core.microservice.contract import SeldonResponse
 from seldon_core.microservice.custom_metrics import CustomMetrics
@@ -260,7 +260,7 @@ class DataPlane:
                 kept = {key: value for key, value in meta.items() if key != "metrics"}
                 result = {**result, "meta": kept}
         status = _status_of(result) if operation.status_from_message else 200
-        return Answer(status, dumps(result), operation.label, metrics, JSON_HEADERS)
+        return Answer(status, dumps(result), operation.label, metrics)
 
     def _answer(self, operation: Operation, codec: Codec, incoming: Incoming, result: Any) -> Flow:
         tags, metrics = yield from self._hooks()

@@ -3,8 +3,10 @@
 from importlib.util import find_spec
 from typing import Any
 
+from seldon_core.microservice.codec import ANY_ORIGIN
 from seldon_core.microservice.errors import UsageError, user_traceback
 from seldon_core.microservice.flows import Answer, ErrorHandler, log
+from seldon_core.transport.messages import Block
 
 __all__ = ["find_error_handler"]
 
@@ -50,5 +52,5 @@ def _answer(response: Any, error: Exception) -> Answer:
     if response.status_code >= 500:
         log.error("the model failed\n%s", user_traceback(error))
     kind = response.headers.get("content-type", "application/json").encode("latin-1")
-    headers = ((b"content-type", kind), (b"access-control-allow-origin", b"*"))
+    headers = Block((b"content-type", kind), ANY_ORIGIN)
     return Answer(response.status_code, response.get_data(), headers=headers)

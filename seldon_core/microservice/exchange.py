@@ -6,15 +6,15 @@ way, and no more of them when the caller is slow or gone.
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from seldon_core.microservice.codec import JSON_HEADERS, Codec, Headers
+from seldon_core.microservice.codec import ANY_ORIGIN, JSON, Codec
 from seldon_core.microservice.component import Call
 from seldon_core.microservice.flows import Answer, Flow, Stream, advance, failure
-from seldon_core.transport.http_server import Reply
+from seldon_core.transport.http_server import Block, Reply
 from seldon_core.transport.loan import Loan
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ __all__ = ["Exchange"]
 
 TIMED_OUT = 504
 CLIENT_GONE = 499  # what proxies log for it; nobody is there to read it
-EVENT_HEADERS: Headers = (
-    (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), JSON_HEADERS[1],
+EVENTS = Block(
+    (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"), ANY_ORIGIN
 )  # fmt: skip
 
 _Result = tuple[Any, BaseException | None]
@@ -37,23 +37,24 @@ class Exchange:
     Args:
         application: counts, and knows the worker.
         name: of the route, in metrics and logs.
-        flow: makes the answer.
+        begin: gives what makes the answer; called on the worker's thread, as it reads the message.
         codec: the form of errors.
         path: that was asked.
         reply: where the answer goes.
     """
 
     __slots__ = (
-        "_application", "_began", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name", "_outcome",
-        "_path", "_reply", "_stream", "_task", "_timer", "_value",
+        "_application", "_began", "_begin", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name",
+        "_outcome", "_path", "_reply", "_stream", "_task", "_timer", "_value",
     )  # fmt: skip
 
     def __init__(
-        self, application: "Application", name: str, flow: Flow, codec: Codec, path: str, reply: Reply
+        self, application: "Application", name: str, begin: Callable[[], Flow], codec: Codec, path: str, reply: Reply
     ) -> None:
         self._application = application
         self._name = name
-        self._flow: Generator[Call, Any, Answer | None] = flow
+        self._begin = begin
+        self._flow: Generator[Call, Any, Answer | None] | None = None
         self._codec = codec
         self._path = path
         self._reply = reply
@@ -84,7 +85,7 @@ class Exchange:
             return
         self._expired = True
         text = f"the model did not answer within {seconds:g} seconds, which seldon.io/rest-timeout allows"
-        reply.send(TIMED_OUT, JSON_HEADERS, self._codec.error(text, "MICROSERVICE_TIMEOUT"))
+        reply.send(TIMED_OUT, (), self._codec.error(text, "MICROSERVICE_TIMEOUT"), JSON)
         reply.gone = True
         self._abandon()
 
@@ -119,6 +120,8 @@ class Exchange:
         if self._reply.gone:
             return self._give_up()
         try:
+            if self._flow is None:
+                self._flow = self._begin()
             return advance(self._flow, self._value, self._error)
         except BaseException as error:  # noqa: BLE001 - whatever a model raises, its caller gets an answer
             return self._failure(error)
@@ -135,7 +138,7 @@ class Exchange:
                 self._pull()
             else:
                 self._finish(outcome.status)
-                self._reply.send(outcome.status, outcome.headers, outcome.body)
+                self._reply.send(outcome.status, (), outcome.body, outcome.headers)
         elif outcome is None:
             self._end_stream()
         elif isinstance(outcome, Call):
@@ -193,9 +196,9 @@ class Exchange:
         if not reply.begun:
             if self._failed:  # before anything was sent: an error like any other
                 self._finish(answer.status)
-                reply.send(answer.status, answer.headers, answer.body)
+                reply.send(answer.status, (), answer.body, answer.headers)
                 return
-            reply.begin(200, EVENT_HEADERS)
+            reply.begin(200, (), common=EVENTS)
         reply.write(_event(answer.body, b"error" if self._failed else None))
         if self._failed:
             self._finish(answer.status)
@@ -211,7 +214,7 @@ class Exchange:
 
     def _end_stream(self) -> None:
         if not self._reply.begun:
-            self._reply.begin(200, EVENT_HEADERS)
+            self._reply.begin(200, (), common=EVENTS)
         self._finish(200)
         self._reply.end()
 
@@ -226,7 +229,8 @@ class Exchange:
 
     def _give_up(self) -> Any:
         """On the worker's thread: close what is open; nobody waits for the answer."""
-        self._flow.close()
+        if self._flow is not None:
+            self._flow.close()
         stream, self._stream = self._stream, None
         try:
             closing = stream.close() if stream is not None else None

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from seldon_core.microservice.codec import JSON_HEADERS, Codec, Headers
+from seldon_core.microservice.codec import JSON, Codec
 from seldon_core.microservice.component import Call
 from seldon_core.microservice.errors import SeldonMicroserviceException, user_traceback
 from seldon_core.microservice.seldon_codec import SELDON
 from seldon_core.protocols.errors import MessageError
+from seldon_core.transport.messages import Block
 
 __all__ = ["Answer", "ErrorHandler", "Flow", "Stream", "advance", "failure"]
 
@@ -36,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
     method: str = ""
     metrics: list[dict[str, Any]] = []
-    headers: Headers = JSON_HEADERS
+    headers: Block = JSON
     reward: float | None = None
     stream: "Stream | None" = None
 

@@ -61,7 +61,7 @@ class Route:
     Attributes:
         name: in the metrics.
         methods: of HTTP.
-        flow: how it is answered by the model, on the worker's thread.
+        flow: begins how it is answered by the model; to be called on the worker's thread, as it reads the message.
         codec: the form of its errors; None stands for the model's own V2.
         answer: how it is answered without the model's code, where it is.
         model: the name by which the path calls the model, None when it does not.
@@ -77,32 +77,32 @@ class Route:
 
 def _predict(model: Model, request: Request) -> Flow:
     if model.passthrough:
-        return (yield from model.plane.passthrough(read_undecoded(request)))
-    return (yield from model.plane.predict(read_message(request)))
+        return model.plane.passthrough(read_undecoded(request))
+    return model.plane.predict(read_message(request))
 
 
 def _transform_input(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.transform_input(read_message(request)))
+    return model.plane.transform_input(read_message(request))
 
 
 def _transform_output(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.transform_output(read_message(request)))
+    return model.plane.transform_output(read_message(request))
 
 
 def _route(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.route(read_message(request)))
+    return model.plane.route(read_message(request))
 
 
 def _aggregate(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.aggregate(read_message(request)))
+    return model.plane.aggregate(read_message(request))
 
 
 def _send_feedback(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.send_feedback(read_message(request)))
+    return model.plane.send_feedback(read_message(request))
 
 
 def _health_status(model: Model, _: Request) -> Flow:
-    return (yield from model.plane.health_status())
+    return model.plane.health_status()
 
 
 def _metadata(model: Model) -> Answer:
@@ -194,21 +194,21 @@ def _ready(_: Model) -> Answer:
 def _v2_infer(model: Model, request: Request) -> Flow:
     body = read_body(request, v2=True)
     length = v2.read_header_length(request.header(v2.HEADER_LENGTH), len(body))
-    return (yield from model.plane.infer(v2.parse_request(body, length), model.v2))
+    return model.plane.infer(v2.parse_request(body, length), model.v2)
 
 
 def _v2_route(model: Model, request: Request) -> Flow:
     body = read_body(request, v2=True)
     length = v2.read_header_length(request.header(v2.HEADER_LENGTH), len(body))
-    return (yield from model.plane.route(v2.parse_request(body, length), model.v2))
+    return model.plane.route(v2.parse_request(body, length), model.v2)
 
 
 def _v2_aggregate(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.aggregate(loads(read_body(request)), model.v2))
+    return model.plane.aggregate(loads(read_body(request)), model.v2)
 
 
 def _v2_feedback(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.send_feedback(loads(read_body(request)), model.v2))
+    return model.plane.send_feedback(loads(read_body(request)), model.v2)
 
 
 _V2_SERVER = Route("metadata", ("GET",), None, None, _v2_server)
@@ -261,19 +261,19 @@ def _tensorflow_metadata(model: Model) -> Answer:
 
 
 def _tensorflow_predict(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.infer(tensorflow.parse_request(read_body(request)), TENSORFLOW))
+    return model.plane.infer(tensorflow.parse_request(read_body(request)), TENSORFLOW)
 
 
 def _tensorflow_route(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.route(tensorflow.parse_request(read_body(request)), TENSORFLOW))
+    return model.plane.route(tensorflow.parse_request(read_body(request)), TENSORFLOW)
 
 
 def _tensorflow_aggregate(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.aggregate(loads(read_body(request)), TENSORFLOW))
+    return model.plane.aggregate(loads(read_body(request)), TENSORFLOW)
 
 
 def _tensorflow_feedback(model: Model, request: Request) -> Flow:
-    return (yield from model.plane.send_feedback(loads(read_body(request)), TENSORFLOW))
+    return model.plane.send_feedback(loads(read_body(request)), TENSORFLOW)
 
 
 _TENSORFLOW_ACTIONS: dict[str | None, Any] = {

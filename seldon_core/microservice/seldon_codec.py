@@ -3,9 +3,8 @@
 from typing import Any
 
 from seldon_core.microservice.codec import (
-    JSON_HEADERS,
+    JSON,
     Feedback,
-    Headers,
     Incoming,
     Outcome,
     is_json_number,
@@ -16,6 +15,7 @@ from seldon_core.microservice.frames import is_frame
 from seldon_core.protocols import seldon
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
+from seldon_core.transport.messages import Block
 
 __all__ = ["SELDON", "SeldonCodec", "merged_meta"]
 
@@ -86,7 +86,7 @@ class SeldonCodec:
         """Messages are what such methods take already."""
         return message
 
-    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Headers]:
+    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Block]:
         """The answer: its payload in the form of the request, and always a `meta`."""
         result, names = outcome.result, outcome.names
         if is_frame(result):
@@ -96,7 +96,7 @@ class SeldonCodec:
         kind: Any = "tensor" if incoming.form == "tftensor" and not outcome.inherit else incoming.form
         fields = seldon.encode_payload(result, kind, names)
         fields["meta"] = _meta(incoming.meta or {}, outcome)
-        return dumps(fields), JSON_HEADERS
+        return dumps(fields), JSON
 
     def error(self, info: str, reason: str) -> bytes:
         """A message with a status."""

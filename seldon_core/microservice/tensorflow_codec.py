@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from seldon_core.microservice.codec import (
-    JSON_HEADERS,
+    JSON,
     Feedback,
-    Headers,
     Incoming,
     Outcome,
     is_json_number,
@@ -18,6 +17,7 @@ from seldon_core.protocols import tensorflow
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
 from seldon_core.protocols.seldon import array_of, array_of_json, decode_base64, is_array
+from seldon_core.transport.messages import Block
 
 __all__ = ["TENSORFLOW", "TensorflowCodec"]
 
@@ -72,7 +72,7 @@ class TensorflowCodec:
         signature = {"signature_name": message.signature_name} if message.signature_name else {}
         return {**signature, "inputs" if message.columnar else "instances": message.values}
 
-    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Headers]:
+    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Block]:
         """The answer: rows to a request of rows, columns to one of columns."""
         columnar = incoming.form.columnar
         result = outcome.result
@@ -86,7 +86,7 @@ class TensorflowCodec:
             values = _plain(result)
             if not columnar and not isinstance(values, list):
                 values = [values]
-        return dumps({"outputs" if columnar else "predictions": values}), JSON_HEADERS
+        return dumps({"outputs" if columnar else "predictions": values}), JSON
 
     def error(self, info: str, reason: str) -> bytes:
         """An object with the text."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seldon_core.microservice.codec import (
-    JSON_HEADERS,
+    ANY_ORIGIN,
+    JSON,
     Feedback,
-    Headers,
     Incoming,
     Outcome,
     is_json_number,
@@ -24,6 +24,7 @@ from seldon_core.protocols import v2
 from seldon_core.protocols.errors import MessageError
 from seldon_core.protocols.json_codec import dumps
 from seldon_core.protocols.seldon import MANY, array_of, array_of_json, decode_base64, is_array
+from seldon_core.transport.messages import Block, Headers
 
 __all__ = ["V2Codec"]
 
@@ -36,7 +37,7 @@ _DTYPES = {
 _DATATYPES = {
     (("b" if datatype == "BOOL" else datatype[0].lower()), v2.DATATYPES[datatype]): datatype for datatype in _DTYPES
 }
-_BINARY_HEADERS: Headers = ((b"content-type", v2.BINARY_CONTENT_TYPE), JSON_HEADERS[1])
+_BINARY_HEADERS: Headers = ((b"content-type", v2.BINARY_CONTENT_TYPE), ANY_ORIGIN)
 _NO_REQUEST = v2.InferRequest(())
 
 
@@ -110,7 +111,7 @@ class V2Codec:
         described = {"id": message.id, "parameters": message.parameters, "inputs": inputs}
         return {key: value for key, value in described.items() if value}
 
-    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Headers]:
+    def encode(self, incoming: Incoming, outcome: Outcome) -> tuple[bytes, Block]:
         """The answer, its tensors as bytes where the request wants them so."""
         request: v2.InferRequest = incoming.form
         parameters: dict[str, Any] = {}
@@ -123,8 +124,8 @@ class V2Codec:
         answer = v2.InferResponse(self._model, tuple(tensors), self._version, request.id, parameters)
         body, length = v2.encode_response(answer)
         if length is None:
-            return body, JSON_HEADERS
-        return body, (*_BINARY_HEADERS, (v2.HEADER_LENGTH, str(length).encode()))
+            return body, JSON
+        return body, Block(*_BINARY_HEADERS, (v2.HEADER_LENGTH, str(length).encode()))
 
     def _named(self, result: Any, asked: list[str]) -> dict[str, Any]:
         """The outputs of a result by name, of them those that are asked for."""

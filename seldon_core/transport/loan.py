@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from seldon_core.transport.heads import END, PLAIN_BYTES, RequestHeads
-from seldon_core.transport.messages import Headers, Reply, Request, rendered
+from seldon_core.transport.messages import Block, Reply, Request
 from seldon_core.transport.server_answers import frame
 
 if TYPE_CHECKING:
@@ -77,10 +77,16 @@ class Loan:
         self.reply = Reply(self.connection)
         return request
 
-    def send(self, status: int, headers: Headers, body: bytes) -> None:
-        """Answer the request that was received; the arguments are those of `Reply.send`."""
+    def send(self, status: int, headers: Block, body: bytes) -> None:
+        """Answer the request that was received.
+
+        Args:
+            status: the status code.
+            headers: those that `Reply.send` takes.
+            body: the body.
+        """
         assert self.request is not None
-        pieces = frame(self.request, status, rendered(headers), body)
+        pieces = frame(self.request, status, headers.lines, body)
         answer = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._unread = b""
         self.request = self.reply = None

@@ -82,10 +82,10 @@ class Block:
             ValueError: a header holds a line break.
         """
         self.headers = headers
-        self.lines = rendered(headers)
+        self.lines = _rendered(headers)
 
 
-def rendered(headers: Headers) -> bytes:
+def _rendered(headers: Headers) -> bytes:
     """Headers as they go over the wire.
 
     Raises:
@@ -248,7 +248,7 @@ class Reply:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
-        connection.answer(status, b"%b%b%b" % (common.lines, rendered(headers), self.further.lines), body)
+        connection.answer(status, b"%b%b%b" % (common.lines, _rendered(headers), self.further.lines), body)
         self._connection = None
         if self._observers is not None:
             self._head = status, (*common.headers, *headers, *self.further.headers)
@@ -273,7 +273,7 @@ class Reply:
             if self.gone:
                 return
             raise RuntimeError("the request was answered before")
-        connection.begin(status, b"%b%b%b" % (common.lines, rendered(headers), self.further.lines), length)
+        connection.begin(status, b"%b%b%b" % (common.lines, _rendered(headers), self.further.lines), length)
         self.begun = True
         self._head = status, (*common.headers, *headers, *self.further.headers)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seldon_core.transport import server_handover
-from seldon_core.transport.http_server import HTTPServer, Reply, Request
+from seldon_core.transport.http_server import Block, HTTPServer, Reply, Request
 from seldon_core.transport.limits import Limits
 from seldon_core.transport.loan import Loan
 from tests.http_peers import PATIENCE, RawClient, until
@@ -41,6 +41,7 @@ REQUESTS = {
 }
 STATUS = b"HTTP/1.1 200"
 # More than any socket holds, some of what it holds, and little of that.
+HEADERS = Block((b"x-by", b"us"))
 SIZES = {"/vaster": 32_000_000, "/vast": 5_000_000, "/page": 60_000}
 
 
@@ -92,7 +93,7 @@ class Borrower:
                 loop.call_soon_threadsafe(self._give_back, loan, True)
                 return
             self.alone += 1
-            loan.send(200, ((b"x-by", b"us"),), answer_of(request))
+            loan.send(200, HEADERS, answer_of(request))
         loop.call_soon_threadsafe(self._give_back, loan, False)
 
     def _give_back(self, loan: Loan, answering: bool) -> None:

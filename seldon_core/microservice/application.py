@@ -165,7 +165,6 @@ class Application:
                 break
             if route.model is not None and route.model not in model.names:
                 break
-            assert loan.reply is not None
             begin = partial(route.flow, model, request)
             exchange = Exchange(self, route.name, begin, self._codec(route), path, loan.reply)
             if not exchange.answer_on(loan):

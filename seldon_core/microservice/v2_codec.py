@@ -7,6 +7,7 @@ when it says `content_type: pd`. Content types: https://mlserver.readthedocs.io/
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from seldon_core.microservice.codec import (
@@ -119,7 +120,8 @@ class V2Codec:
             parameters["content_type"] = "pd"
         if outcome.tags:
             parameters["seldon_tags"] = json_text(outcome.tags)
-        named = self._named(outcome.result, [output.name for output in request.outputs])
+        asked = [output.name for output in request.outputs] if request.outputs else []
+        named = self._named(outcome.result, asked)
         tensors = [_tensor(name, value, request.wants_binary(name)) for name, value in named.items()]
         answer = v2.InferResponse(self._model, tuple(tensors), self._version, request.id, parameters)
         body, length = v2.encode_response(answer)
@@ -231,13 +233,21 @@ def _array(tensor: v2.Tensor, *, as_text: bool) -> Any:
         return array.reshape(tensor.shape)
     if tensor.datatype == "BF16":  # numpy has no such type; every value of it is one of float32
         return np.array(tensor.values(), dtype=np.float32).reshape(tensor.shape)
-    dtype = np.dtype(_DTYPES[tensor.datatype])
+    dtype = _dtype(tensor.datatype)
     if isinstance(tensor.data, list):
         if tensor.datatype == "FP64" and len(tensor.data) >= MANY:
             return array_of_json(tensor.data).reshape(tensor.shape)
         return np.array(tensor.data, dtype=dtype).reshape(tensor.shape)
     # A copy, because models change what they are given.
     return np.frombuffer(tensor.data, dtype.newbyteorder("<")).astype(dtype).reshape(tensor.shape)
+
+
+@cache
+def _dtype(datatype: str) -> Any:
+    """Numpy's type for a datatype."""
+    import numpy as np
+
+    return np.dtype(_DTYPES[datatype])
 
 
 def _is_column(value: Any) -> bool:
@@ -251,29 +261,35 @@ def _as_text(tensor: v2.Tensor) -> list[Any]:
 
 def _tensor(name: str, value: Any, binary: bool) -> v2.Tensor:
     """The output for a result, or for one part of it."""
+    array = array_of(value) if isinstance(value, list) else value
+    if not is_array(array):
+        return _single(name, value, binary)
+    if array.ndim == 0:
+        array = array.reshape(1)
+    dtype = array.dtype
+    datatype = _DATATYPES.get((dtype.kind, dtype.itemsize))
+    if datatype is None:
+        return _objects(name, array, binary)
+    if binary:
+        import numpy as np
+
+        little = np.ascontiguousarray(array, dtype.newbyteorder("<"))
+        return v2.Tensor(name, datatype, array.shape, little.reshape(-1).view(np.uint8).data)
+    return v2.Tensor(name, datatype, array.shape, array.ravel().tolist())
+
+
+def _single(name: str, value: Any, binary: bool) -> v2.Tensor:
+    """The output for a result that is no array."""
     if isinstance(value, str):
         return _strings(name, [value], (1,), binary, "str")
     if isinstance(value, bytes | bytearray):
         return _strings(name, [base64.b64encode(value).decode("ascii")], (1,), binary, "base64")
     if isinstance(value, dict):
         return _strings(name, [json_text(value)], (1,), binary, "str")
-    array = array_of(value) if isinstance(value, list) else value
-    if not is_array(array):
-        raise MessageError(
-            f"Unknown data type returned as payload (must be list or np array):{value!r:.200}; "
-            "str, bytes, dict and DataFrame are possible too"
-        )
-    if array.ndim == 0:
-        array = array.reshape(1)
-    datatype = _DATATYPES.get((array.dtype.kind, array.dtype.itemsize))
-    if datatype is None:
-        return _objects(name, array, binary)
-    if binary:
-        import numpy as np
-
-        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        return v2.Tensor(name, datatype, array.shape, little.reshape(-1).view(np.uint8).data)
-    return v2.Tensor(name, datatype, array.shape, array.ravel().tolist())
+    raise MessageError(
+        f"Unknown data type returned as payload (must be list or np array):{value!r:.200}; "
+        "str, bytes, dict and DataFrame are possible too"
+    )
 
 
 def _objects(name: str, array: Any, binary: bool) -> v2.Tensor:

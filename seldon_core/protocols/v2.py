@@ -224,17 +224,22 @@ def _decode(text: bytes | memoryview) -> _FastMessage | _LooseMessage:
 
 def _tensors(raw: Sequence[_RawTensor], where: str, binary: memoryview | None) -> tuple[Tensor, ...]:
     tensors = []
-    names: set[str] = set()
     for index, item in enumerate(raw):
-        path = f"{where}[{index}]"
-        tensor, binary = _tensor(item, path, binary)
-        if tensor.name in names:
-            raise MessageError(f"{path}.name: {show(tensor.name)}: another tensor has the same name")
-        names.add(tensor.name)
+        tensor, binary = _tensor(item, f"{where}[{index}]", binary)
         tensors.append(tensor)
+    if len(tensors) > 1:
+        _check_names(tensors, where)
     if binary:
         raise MessageError(f"{len(binary)} bytes are left behind the tensors; check their binary_data_size")
     return tuple(tensors)
+
+
+def _check_names(tensors: Sequence[Tensor], where: str) -> None:
+    names: set[str] = set()
+    for index, tensor in enumerate(tensors):
+        if tensor.name in names:
+            raise MessageError(f"{where}[{index}].name: {show(tensor.name)}: another tensor has the same name")
+        names.add(tensor.name)
 
 
 def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tensor, memoryview | None]:
@@ -251,7 +256,7 @@ def _tensor(raw: _RawTensor, path: str, binary: memoryview | None) -> tuple[Tens
         if type(size) is not int or not 0 <= size < 1 << 63:
             raise _not_a_shape(shape, path)
         count *= size
-    parameters = _parameters(raw.parameters, f"{path}.parameters")
+    parameters = {} if raw.parameters is None else _parameters(raw.parameters, f"{path}.parameters")
     length = parameters.pop("binary_data_size", None)
     data: list[Any] | memoryview
     if length is None:

@@ -29,8 +29,8 @@ class Loan:
 
     Attributes:
         connection: which one it is.
-        request: received last.
-        reply: to that, for an answer that the event loop is to send.
+        request: received last, None once it was answered.
+        reply: to the request with which the connection is returned, if it is to be answered by the event loop.
         used: whether a request was answered since this was last set to False.
     """
 
@@ -44,7 +44,7 @@ class Loan:
         """
         self.connection = connection
         self.request: Request | None = None
-        self.reply: Reply | None = None
+        self.reply = Reply(connection)
         self.used = False
         self._heads = heads
         self._socket = sock
@@ -74,7 +74,6 @@ class Loan:
         if head is None or head.length != len(body):
             return None
         self.request = request = Request(head, body)
-        self.reply = Reply(self.connection)
         return request
 
     def send(self, status: int, headers: Block, body: bytes) -> None:
@@ -89,7 +88,7 @@ class Loan:
         pieces = frame(self.request, status, headers.lines, body)
         answer = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._unread = b""
-        self.request = self.reply = None
+        self.request = None
         self.used = True
         try:
             sent = self._socket.send(answer)

@@ -101,7 +101,6 @@ class Borrower:
         loan.give_back(answering=answering)
         if answering:
             assert request is not None
-            assert reply is not None
             reply.send(200, ((b"x-by", b"us"),), answer_of(request))
 
     def join(self) -> None:
@@ -339,7 +338,6 @@ async def test_it_is_cut_off_when_the_grace_is_over(serve, connect) -> None:
         await until(borrower.waiting.is_set)
         assert server.loan is not None
         reply = server.loan.reply
-        assert reply is not None
         assert await server.drain(0) == 1
         assert await client.rest() == b""
         borrower.gate.set()

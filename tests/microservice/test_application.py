@@ -11,7 +11,7 @@ import flask
 import httpx
 import pytest
 
-from seldon_core.microservice import application, error_handler, forms
+from seldon_core.microservice import application, error_handler, forms, routes
 from seldon_core.microservice.error_handler import find_error_handler
 from seldon_core.microservice.errors import UsageError
 from seldon_core.transport.limits import Limits
@@ -484,3 +484,15 @@ async def test_requests_and_custom_metrics_are_counted_once_each() -> None:
     [line] = [line for line in text.splitlines() if line.startswith("mycounter_total{")]
     assert line.endswith(" 3.0")
     assert 'method="predict"' in line
+
+
+def test_long_paths_and_types_take_no_memory() -> None:
+    """They may all differ, and be as long as a head may be."""
+    before = routes._remembered.cache_info().currsize, forms._remembered.cache_info().currsize
+    for number in range(10):
+        model = f"{number}" * 300
+        route = routes.find(f"/v2/models/{model}/infer")
+        assert route is not None
+        assert route.model == model
+        assert forms._kind_of(b"application/json; x=" + model.encode()) == "application/json"
+    assert before == (routes._remembered.cache_info().currsize, forms._remembered.cache_info().currsize)

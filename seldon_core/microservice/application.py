@@ -50,12 +50,12 @@ def render_error(status: int, info: str, codec: Codec | None = None) -> tuple[He
 
 
 class Application:
-    """Handles the requests of the HTTP server, on its event loop.
+    """Handles the requests of the HTTP server: on its event loop, but for those of a lent connection.
 
     Attributes:
         draining: set it when the process is about to end; requests are still answered, it just is not ready.
         also_ready: says whether all others that belong to this one are ready.
-        answered: called with the number of requests that were answered so far.
+        answered: called with the number of requests that were answered so far, on the thread that answered the last.
 
     Args:
         worker: runs what needs the user's object.
@@ -146,12 +146,14 @@ class Application:
         It takes exactly one thread, and nothing that the event loop has to do for each request.
         """
         if self.worker.threads == 1 and self.batcher is None and not self._timeout:
-            server.borrower = self._borrow
+            server.borrower = self
 
-    def _borrow(self, loan: Loan) -> None:
-        if self.in_flight or self.loading:
-            loan.give_back(answering=False)
-            return
+    def is_free(self) -> bool:
+        """Whether the worker's thread has nothing to do."""
+        return not self.in_flight and not self.loading
+
+    def borrow(self, loan: Loan) -> None:
+        """Have the worker's thread answer a lent connection."""
         self._loan = loan
         self.worker.submit(partial(self._answer_on, loan), partial(self._give_back, loan))
 

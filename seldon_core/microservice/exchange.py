@@ -59,6 +59,7 @@ class Exchange:
         self._path = path
         self._reply = reply
         self._value: Any = None
+        self._outcome: Any = None
         self._error: BaseException | None = None
         self._task: asyncio.Task[_Result] | None = None
         self._stream: Stream | None = None
@@ -122,9 +123,12 @@ class Exchange:
         try:
             if self._flow is None:
                 self._flow = self._begin()
-            return advance(self._flow, self._value, self._error)
+            outcome = advance(self._flow, self._value, self._error)
         except BaseException as error:  # noqa: BLE001 - whatever a model raises, its caller gets an answer
+            self._application.worker.leave_if_forked(error)
             return self._failure(error)
+        self._application.worker.leave_if_forked(None)
+        return outcome
 
     def stepped(self, outcome: Any) -> None:
         """Back on the event loop, with what `step` returned."""

@@ -5,12 +5,17 @@ that bind their objects to a thread expect, and the event loop lives on a thread
 """
 
 import asyncio
+import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
 __all__ = ["Worker"]
+
+log = logging.getLogger(__name__)
 
 Job = Callable[[], Any]
 Done = Callable[[Any], None]
@@ -25,6 +30,7 @@ class Worker:
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
+        self._process = os.getpid()
         self._queue: SimpleQueue[tuple[Job, Done, asyncio.AbstractEventLoop] | None] = SimpleQueue()
 
     def submit(self, job: Job, done: Done) -> None:
@@ -35,6 +41,25 @@ class Worker:
             done: called with what the job returned.
         """
         self._queue.put((job, done, asyncio.get_running_loop()))
+
+    def leave_if_forked(self, error: BaseException | None) -> None:
+        """End this process if it is one that the model has forked, and that has left the model's code.
+
+        It has no event loop, and the connections are its parent's.
+
+        Args:
+            error: how it has left, None: by returning.
+        """
+        if os.getpid() == self._process:
+            return
+        code = 0 if error is None else 1
+        if isinstance(error, SystemExit):
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif error is not None:
+            log.error("a process that the model has forked failed", exc_info=error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code & 0xFF)
 
     def stop(self) -> None:
         """Let `run` return once the jobs submitted so far are done; callable from any thread."""
@@ -57,3 +82,4 @@ class Worker:
         while (item := self._queue.get()) is not None:
             job, done, loop = item
             loop.call_soon_threadsafe(done, job())
+            del item, job, done  # nothing is kept alive while there is nothing to do

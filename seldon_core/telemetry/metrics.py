@@ -6,7 +6,7 @@
     ok.observe(0.003)                # what a request costs: a bisection and two additions
     registry.render()                # when somebody scrapes
 
-Count from one thread only (that of the event loop): additions on plain numbers are not atomic across threads.
+Count from one thread at a time: additions on plain numbers are not atomic across threads.
 """
 
 import os

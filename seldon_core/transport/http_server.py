@@ -10,7 +10,7 @@ from seldon_core.transport.limits import Budget, Limits
 from seldon_core.transport.loan import Loan
 from seldon_core.transport.messages import Block, Handler, Headers, Reply, Request, Upload, UploadReceiver
 from seldon_core.transport.server_connection import ServerConnection
-from seldon_core.transport.server_handover import Handover
+from seldon_core.transport.server_handover import Borrower, Handover
 
 __all__ = [
     "Block",
@@ -46,7 +46,7 @@ class HTTPServer:
         borrower: set it to have a connection lent out, after some answers on that one alone; one at a time.
         loan: what is lent now.
         lent_heads: what is remembered of the heads of requests on lent connections.
-        asking, asked: on which connection the last answers went out, and how many in a row.
+        asking: the connection on which the last answer went out.
     """
 
     def __init__(
@@ -79,11 +79,10 @@ class HTTPServer:
         self.connections: set[ServerConnection] = set()
         self.forgotten: Callable[[], None] | None = None
         self.taker: Callable[[socket.socket], None] | None = None
-        self.borrower: Callable[[Loan], None] | None = None
+        self.borrower: Borrower | None = None
         self.loan: Loan | None = None
         self.lent_heads = RequestHeads(self.limits)
         self.asking: Handover | None = None
-        self.asked = 0
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event = asyncio.Event()

@@ -39,16 +39,24 @@ class Loan:
 
         Args:
             connection: it must be at rest.
-            sock: a duplicate of its socket: the number of that itself may be another's once the connection is closed.
-            heads: what is remembered of the heads of requests; for this thread alone.
+            sock: its socket.
+            heads: what is remembered of the heads of requests; for the borrower's thread alone.
+
+        Raises:
+            OSError: no more files can be opened.
         """
         self.connection = connection
         self.request: Request | None = None
         self.reply = Reply(connection)
         self.used = False
         self._heads = heads
-        self._socket = sock
-        self._recalls, self._recaller = os.pipe()
+        # The number of the socket itself may be another's once the connection is closed.
+        self._socket: socket.socket = sock.dup()
+        try:
+            self._recalls, self._recaller = os.pipe()
+        except OSError:
+            self._socket.close()
+            raise
         self._recalled = False
         self._readable = select.poll()
         self._readable.register(self._socket, select.POLLIN)
@@ -86,16 +94,15 @@ class Loan:
         """
         assert self.request is not None
         pieces = frame(self.request, status, headers.lines, body)
-        answer = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._unread = b""
         self.request = None
         self.used = True
         try:
-            sent = self._socket.send(answer)
+            sent = self._socket.send(pieces[0]) if len(pieces) == 1 else self._socket.sendmsg(pieces)
         except OSError:  # there is no room, or the caller has gone, which the event loop will find out
             sent = 0
-        if sent < len(answer):
-            self._unsent = answer[sent:]
+        if sent < sum(map(len, pieces)):
+            self._unsent = b"".join(pieces)[sent:]
 
     def recall(self) -> None:
         """Have the borrower return the connection, once it has answered what it is working on."""

@@ -3,7 +3,7 @@
 import abc
 import os
 import socket
-from collections.abc import Callable
+from typing import Protocol
 
 from seldon_core.transport.loan import Loan
 from seldon_core.transport.messages import Reply, Request
@@ -15,14 +15,25 @@ LEND_AFTER = 16
 LEND_AGAIN_AFTER = 1000
 
 
+class Borrower(Protocol):
+    """Whom a connection can be lent to."""
+
+    def is_free(self) -> bool:
+        """Whether it has time for one."""
+
+    def borrow(self, loan: Loan) -> None:
+        """Take it, until `give_back` is called."""
+
+
 class Handover(Answers, abc.ABC):
     """The part of a connection that lets go of it, always between two requests."""
 
-    __slots__ = ("_last",)
+    __slots__ = ("_asked", "_last")
 
     def __init__(self) -> None:
         super().__init__()
         self._last = False  # nothing that arrives from now on counts
+        self._asked = 0  # answers since the last one on another connection
 
     def offer(self) -> None:
         """Give the connection to the server's taker, if it is between two requests.
@@ -38,17 +49,23 @@ class Handover(Answers, abc.ABC):
         self._transport.abort()  # closes this end's number of the socket alone
         taker(socket.socket(fileno=duplicate))
 
-    def _maybe_lend(self, borrower: Callable[[Loan], None]) -> None:
+    def _maybe_lend(self, borrower: Borrower) -> None:
         """Lend the connection, if for some time nobody else has had an answer."""
         server = self._server
         if server.asking is not self:
-            server.asking, server.asked = self, 0
-        server.asked += 1
-        if server.asked < LEND_AFTER or server.loan is not None or not self._is_at_rest():
+            server.asking, self._asked = self, min(self._asked, 0)
+        self._asked += 1
+        if self._asked < LEND_AFTER or server.loan is not None or server.retiring:
+            return
+        if not self._is_at_rest() or not borrower.is_free():
+            return
+        try:
+            loan = Loan(self, self._transport.get_extra_info("socket"), server.lent_heads)
+        except OSError:  # no more files can be opened
             return
         self._transport.pause_reading()
-        server.loan = Loan(self, self._transport.get_extra_info("socket").dup(), server.lent_heads)
-        borrower(server.loan)
+        server.loan = loan
+        borrower.borrow(loan)
 
     def _loan(self) -> Loan | None:
         """The loan under which this connection is away, None while it is here."""
@@ -67,7 +84,7 @@ class Handover(Answers, abc.ABC):
         assert loan is not None
         self._note_use(loan)
         self._server.loan = None
-        self._server.asked = -LEND_AGAIN_AFTER if unread or request else 0
+        self._asked = -LEND_AGAIN_AFTER if unread or request else 0
         if self._last:  # it has ended meanwhile
             if reply is not None:
                 reply.abandon()

@@ -1,6 +1,7 @@
 """A connection that asks alone is read and answered by the model's thread; its caller cannot tell, but by the time."""
 
 import asyncio
+import gc
 import json
 import re
 import threading
@@ -11,6 +12,7 @@ import pytest
 
 from seldon_core.microservice.contract import SeldonResponse
 from seldon_core.transport import server_handover
+from seldon_core.transport.server_connection import ServerConnection
 from tests.http_peers import PATIENCE, RawClient, connect, until
 
 from .serving import Served, get, running, served
@@ -159,8 +161,9 @@ async def test_the_answer_to_every_request_is_the_same(connect: Connect, kind: s
             if lend:
                 await until(lambda: service.server.loan is not None)
             await client.send(REQUESTS[kind])
+            received = await client.reader.read(1)  # it is being answered
             await client.send(post("/predict", ND, b"connection: close"))  # goes on behind it
-            received = await client.rest()
+            received += await client.rest()
             assert service.application.in_flight == 0
             return re.sub(rb'"puid":"[^"]*"', b"", received), counted(service)
 
@@ -209,6 +212,19 @@ async def test_probes_alone_are_answered_while_the_model_loads(connect: Connect)
         for _ in range(3):
             assert (await client.ask(b"GET /live HTTP/1.1\r\nhost: a\r\n\r\n")).status == 200
         assert service.server.loan is None
+
+
+def connections_kept() -> int:
+    gc.collect()
+    return sum(type(kept) is ServerConnection for kept in gc.get_objects())
+
+
+async def test_nothing_is_kept_of_a_connection_that_has_ended(connect: Connect) -> None:
+    async with served(Model()) as service:
+        client = await lent(service, connect)
+        client.close()
+        await until(lambda: not service.server.connections)
+        await until(lambda: not connections_kept())
 
 
 async def test_a_caller_that_leaves_a_stream_ends_it(connect: Connect) -> None:
@@ -286,6 +302,46 @@ async def test_it_stays_where_the_event_loop_is_needed(connect: Connect, setting
             assert (await client.ask(PREDICT)).status == 200
         assert service.server.loan is None
         assert service.server.borrower is None
+
+
+FORKING = """
+import os, sys, time
+class MyModel:
+    def predict(self, X, names):
+        if isinstance(X, str):
+            child = os.fork()
+            if not child:
+                {leave}
+            return str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        return X
+"""
+
+
+@pytest.mark.parametrize(
+    ("leave", "code"),
+    [
+        ("return X", 0),
+        ("sys.exit()", 0),
+        ("sys.exit(7)", 7),
+        ("sys.exit('no')", 1),
+        ("raise ValueError('of the child')", 1),
+        ("os._exit(3)", 3),
+    ],
+)
+@pytest.mark.parametrize("requests", [1, 20], ids=["as it comes", "lent"])
+async def test_a_process_that_the_model_forks_answers_nobody(
+    tmp_path: Any, connect: Connect, leave: str, code: int, requests: int
+) -> None:
+    with running(tmp_path, FORKING.format(leave=leave)) as service:
+        client = await connect(int(service.http.rpartition(":")[2]))
+        for _ in range(requests):
+            assert (await client.ask(PREDICT)).status == 200
+        for _ in range(2):
+            answer = await client.ask(says("fork"))
+            assert (answer.status, json.loads(answer.body)["strData"]) == (200, str(code))
+        assert await asyncio.to_thread(service.stop) == 0
+        if "ValueError" in leave:
+            assert "ValueError: of the child" in service.log()
 
 
 async def test_a_process_stops_in_order_while_a_connection_is_lent(tmp_path: Any, connect: Connect) -> None:

@@ -1,6 +1,9 @@
 """A connection that is lent means the same to its caller as one that is not, whatever comes over it."""
 
 import asyncio
+import contextlib
+import os
+import resource
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -65,17 +68,22 @@ class Borrower:
 
     Attributes:
         alone: how many requests were answered here.
+        free: whether it takes connections.
         gate: set it to have each request wait for it.
         waiting: whether one does.
     """
 
     def __init__(self, server: HTTPServer) -> None:
         self.alone = 0
+        self.free = True
         self.gate: threading.Event | None = None
         self.waiting = threading.Event()
         self._server = server
         self._threads: list[threading.Thread] = []
-        server.borrower = self.borrow
+        server.borrower = self
+
+    def is_free(self) -> bool:
+        return self.free
 
     def borrow(self, loan: Loan) -> None:
         thread = threading.Thread(target=self._answer, args=(loan, asyncio.get_running_loop()))
@@ -421,6 +429,84 @@ async def test_a_reader_that_takes_nothing_loses_nothing(serve, connect) -> None
             await until(lambda answered=answered: borrower.alone > answered or server.loan is None)
         for _ in range(count):
             assert len((await client.response()).body) == SIZES["/page"]
+    borrower.join()
+
+
+async def test_the_time_that_it_is_not_lent_again_is_its_own(serve, connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_handover, "LEND_AGAIN_AFTER", 5)
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client, other = await connect(port), await connect(port)
+        await lent(server, client)
+        await client.ask(REQUESTS["in the loop"])
+        borrower.free = False
+        await other.ask(PLAIN)
+        borrower.free = True
+        for _ in range(4):  # the answer by the event loop was the first
+            await client.ask(PLAIN)
+        assert server.loan is None
+        await lent(server, client)
+    borrower.join()
+
+
+async def test_none_is_lent_that_the_borrower_has_no_time_for(serve, connect) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        borrower.free = False
+        client = await connect(port)
+        for _ in range(3):
+            await client.ask(PLAIN)
+        assert server.loan is None
+        borrower.free = True
+        await lent(server, client)
+    borrower.join()
+
+
+async def test_none_is_lent_while_the_server_drains(serve, connect) -> None:
+    """An answer that had begun before may end then, and keep its connection."""
+    replies: list[Reply] = []
+
+    def stream(request: Request, reply: Reply) -> None:
+        replies.append(reply)
+        reply.begin(200, ())
+
+    async with serve(stream, limits=Limits(drain_idle_seconds=0.05)) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await client.send(PLAIN)
+        await until(lambda: replies)
+        draining = asyncio.ensure_future(server.drain(20))
+        await until(lambda: server.draining)
+        replies[0].end()
+        assert server.loan is None
+        assert await draining == 0
+    borrower.join()
+
+
+async def test_a_connection_is_served_while_no_files_can_be_opened(serve, connect, open_descriptors) -> None:
+    async with serve(handler) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        before = open_descriptors()
+        limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for left in (0, 1, 2):  # a loan takes three
+            fillers: list[int] = []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before + 20, most))
+            try:
+                with contextlib.suppress(OSError):
+                    while True:
+                        fillers.append(os.dup(0))
+                for descriptor in fillers[:left]:
+                    os.close(descriptor)
+                for _ in range(3):
+                    assert (await client.ask(PLAIN)).status == 200
+                assert server.loan is None
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+                for descriptor in fillers[left:]:
+                    os.close(descriptor)
+            assert open_descriptors() == before
+        await lent(server, client)
     borrower.join()
 
 

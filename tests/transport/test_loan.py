@@ -319,6 +319,50 @@ async def test_a_connection_in_use_is_not_idle(serve, connect) -> None:
     borrower.join()
 
 
+async def test_one_that_comes_back_was_in_use(serve, connect) -> None:
+    async with serve(handler, limits=Limits(idle_seconds=5.0)) as (server, port):
+        borrower = Borrower(server)
+        client = await connect(port)
+        await lent(server, client)
+        (connection,) = server.connections
+        connection.tick(4.0)
+        await client.ask(PLAIN)
+        borrower.free = False
+        server.recall()
+        await until(lambda: server.loan is None)
+        connection.tick(4.0)
+        assert (await client.ask(PLAIN)).status == 200
+    borrower.join()
+
+
+async def test_none_is_lent_before_its_answers_have_left(serve, connect) -> None:
+    asked: list[str] = []
+
+    def handle(request: Request, reply: Reply) -> None:
+        handler(request, reply)
+        asked.append(request.path)
+
+    async with serve(handle) as (server, port):
+        borrower = Borrower(server)
+        borrower.free = False
+        client = await connect(port)
+        await client.ask(PLAIN)
+        (connection,) = server.connections
+        while not connection._transport.get_write_buffer_size():  # nothing is read
+            await client.send(PLAIN.replace(b"/echo", b"/page"))
+            await until(lambda count=len(asked): len(asked) > count)
+        assert not connection.write_paused
+        borrower.free = True
+        pages = len(asked) - 1
+        await client.send(PLAIN)
+        await until(lambda: asked[-1] == "/echo")
+        assert server.loan is None
+        for _ in range(pages):
+            assert len((await client.response()).body) == SIZES["/page"]
+        assert (await client.response()).body == b"POST /echo 2 hi"
+    borrower.join()
+
+
 async def test_draining_takes_it_back(serve, connect) -> None:
     async with serve(handler, limits=Limits(drain_idle_seconds=0.05)) as (server, port):
         borrower = Borrower(server)
@@ -483,7 +527,9 @@ async def test_none_is_lent_while_the_server_drains(serve, connect) -> None:
     borrower.join()
 
 
-async def test_a_connection_is_served_while_no_files_can_be_opened(serve, connect, open_descriptors) -> None:
+async def test_a_connection_is_served_while_no_files_can_be_opened(
+    serve, connect, open_descriptors, caplog: pytest.LogCaptureFixture
+) -> None:
     async with serve(handler) as (server, port):
         borrower = Borrower(server)
         client = await connect(port)
@@ -506,6 +552,7 @@ async def test_a_connection_is_served_while_no_files_can_be_opened(serve, connec
                 for descriptor in fillers[left:]:
                     os.close(descriptor)
             assert open_descriptors() == before
+        assert not caplog.records
         await lent(server, client)
     borrower.join()
 

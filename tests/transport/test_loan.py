@@ -349,8 +349,9 @@ async def test_none_is_lent_before_its_answers_have_left(serve, connect) -> None
         await client.ask(PLAIN)
         (connection,) = server.connections
         while not connection._transport.get_write_buffer_size():  # nothing is read
+            count = len(asked)
             await client.send(PLAIN.replace(b"/echo", b"/page"))
-            await until(lambda count=len(asked): len(asked) > count)
+            await until(lambda count=count: len(asked) > count)
         assert not connection.write_paused
         borrower.free = True
         pages = len(asked) - 1

@@ -167,8 +167,8 @@ class Application:
                 break
             if route.model is not None and route.model not in model.names:
                 break
-            begin = partial(route.flow, model, request)
-            exchange = Exchange(self, route.name, begin, self._codec(route), path, loan.reply)
+            read = partial(route.flow, model, request)
+            exchange = Exchange(self, route.name, read, self._codec(route), path, loan.reply)
             if not exchange.answer_on(loan):
                 return exchange
         return None

@@ -37,23 +37,23 @@ class Exchange:
     Args:
         application: counts, and knows the worker.
         name: of the route, in metrics and logs.
-        begin: gives what makes the answer; called on the worker's thread, as it reads the message.
+        read: reads the message, on the worker's thread, and gives what makes the answer.
         codec: the form of errors.
         path: that was asked.
         reply: where the answer goes.
     """
 
     __slots__ = (
-        "_application", "_began", "_begin", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name",
-        "_outcome", "_path", "_reply", "_stream", "_task", "_timer", "_value",
+        "_application", "_began", "_closing", "_codec", "_error", "_expired", "_failed", "_flow", "_name",
+        "_outcome", "_path", "_read", "_reply", "_stream", "_task", "_timer", "_value",
     )  # fmt: skip
 
     def __init__(
-        self, application: "Application", name: str, begin: Callable[[], Flow], codec: Codec, path: str, reply: Reply
+        self, application: "Application", name: str, read: Callable[[], Flow], codec: Codec, path: str, reply: Reply
     ) -> None:
         self._application = application
         self._name = name
-        self._begin = begin
+        self._read = read
         self._flow: Generator[Call, Any, Answer | None] | None = None
         self._codec = codec
         self._path = path
@@ -122,7 +122,7 @@ class Exchange:
             return self._give_up()
         try:
             if self._flow is None:
-                self._flow = self._begin()
+                self._flow = self._read()
             outcome = advance(self._flow, self._value, self._error)
         except BaseException as error:  # noqa: BLE001 - whatever a model raises, its caller gets an answer
             self._application.worker.leave_if_forked(error)

@@ -61,7 +61,7 @@ class Route:
     Attributes:
         name: in the metrics.
         methods: of HTTP.
-        flow: begins how it is answered by the model; to be called on the worker's thread, as it reads the message.
+        flow: reads a message and gives how the model answers it; to be called on the worker's thread.
         codec: the form of its errors; None stands for the model's own V2.
         answer: how it is answered without the model's code, where it is.
         model: the name by which the path calls the model, None when it does not.

@@ -65,7 +65,7 @@ def _is_number(value: Any) -> bool:
 class CustomMetrics:
     """Collects the metrics of models under the labels of this component.
 
-    `check` runs where the model runs, `record` on the thread of the event loop.
+    `check` runs where the model runs, `count` there or on the event loop, never on both at a time.
     """
 
     def __init__(self, registry: Registry, identity: Identity, *, rewards: bool = True) -> None:
@@ -109,14 +109,15 @@ class CustomMetrics:
 
     def count(self, answer: Answer) -> None:
         """Count what was made on the way to an answer: custom metrics, and the reward of feedback."""
-        if answer.metrics:
-            self.record(answer.method, answer.metrics)
-        if answer.reward and self._rewards:
-            if self._feedback is None:
-                self._feedback = self._new_feedback()
-            feedback, reward = self._feedback
-            feedback.inc()
-            reward.inc(answer.reward)
+        with self._registry.lock:
+            if answer.metrics:
+                self.record(answer.method, answer.metrics)
+            if answer.reward and self._rewards:
+                if self._feedback is None:
+                    self._feedback = self._new_feedback()
+                feedback, reward = self._feedback
+                feedback.inc()
+                reward.inc(answer.reward)
 
     def _new_feedback(self) -> tuple[Counter, Counter]:
         help_text = "Feedback with a reward."

@@ -104,8 +104,7 @@ class Exchange:
         self._outcome = outcome = self.step()
         if type(outcome) is not Answer or outcome.stream is not None:
             return False
-        if outcome.metrics or outcome.reward is not None:  # the event loop counts them
-            return False
+        self._record(outcome)
         self._count(outcome.status)
         loan.send(outcome.status, outcome.headers, outcome.body)
         return True
@@ -133,8 +132,7 @@ class Exchange:
     def stepped(self, outcome: Any) -> None:
         """Back on the event loop, with what `step` returned."""
         if isinstance(outcome, Answer):
-            if outcome.metrics or outcome.reward is not None:
-                self._application.record(outcome)
+            self._record(outcome)
             if self._stream is not None:
                 self._send_event(outcome)
             elif outcome.stream is not None and outcome.status != CLIENT_GONE:
@@ -150,6 +148,10 @@ class Exchange:
             self._application.batcher.add(outcome, self)
         else:
             self._await(outcome)
+
+    def _record(self, answer: Answer) -> None:
+        if answer.metrics or answer.reward is not None:
+            self._application.record(answer)
 
     def _failure(self, error: BaseException) -> Answer:
         self._failed = True

@@ -11,6 +11,7 @@ Count from one thread at a time: additions on plain numbers are not atomic acros
 
 import os
 import re
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -165,6 +166,7 @@ class Registry:
 
     Attributes:
         process: what stands for the process in labels.
+        lock: to be held by who adds families or labels, where that may be another thread than the one that renders.
     """
 
     def __init__(self, numbers: Numbers | None = None) -> None:
@@ -174,6 +176,7 @@ class Registry:
             numbers: where histograms are counted when several processes share the registry; each renders the sums.
         """
         self.process = str(os.getpid())
+        self.lock = threading.Lock()
         self._numbers = numbers
         self._shown: dict[str, Callable[[], str]] = {}
 
@@ -236,7 +239,8 @@ class Registry:
 
     def render(self) -> bytes:
         """Everything in the Prometheus text format (`CONTENT_TYPE`)."""
-        return "".join(render() for render in self._shown.values()).encode()
+        with self.lock:
+            return "".join(render() for render in self._shown.values()).encode()
 
     def _add(self, family: Family[M]) -> Family[M]:
         self._show(family.name, lambda: _render(family, name=family.name, kind=family.kind))

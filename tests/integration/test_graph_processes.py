@@ -17,13 +17,15 @@ import yaml
 from tests.microservice.serving import DEADLINE, Process, get, process
 
 SOURCE = """
+import traceback
+
 from seldon_core.metrics import create_counter, create_gauge
 from seldon_core.user_model import SeldonComponent, SeldonResponse
 
 
 class Part(SeldonComponent):
     def __init__(self, name):
-        self.name, self.feedback = name, []
+        self.name, self.feedback, self.direct = name, [], False
 
     def tags(self):
         return {self.name: True, "last": self.name}
@@ -39,7 +41,7 @@ class Part(SeldonComponent):
         self.feedback.append([features.tolist(), reward, truth.tolist(), routing])
 
     def health_status(self):
-        return {"feedback": self.feedback}
+        return {"feedback": self.feedback, "direct": self.direct}
 
 
 class Chooses(Part):
@@ -58,6 +60,7 @@ class Adds(Part):
         self.amount = amount
 
     def predict(self, X, names, meta=None):
+        self.direct = any(frame.name == "_answer_on" for frame in traceback.extract_stack())
         return SeldonResponse(X + self.amount, {self.name + "_rows": len(X)}, [create_gauge(self.name, len(X))])
 
 
@@ -239,6 +242,16 @@ def test_meta_of_all_components_is_merged(
     counters = [metric["key"] for metric in meta["metrics"] if metric["type"] == "COUNTER"]
     gauges = [metric["key"] for metric in meta["metrics"] if metric["type"] == "GAUGE"]
     assert (counters, gauges) == ([f"{name}_calls" for name in asked], models)
+
+
+def test_components_answer_the_engine_directly_when_nobody_else_asks(graph: Graph) -> None:
+    """Without the way over their event loops."""
+    path, message, rows_of = FORMS[graph.protocol]
+    with httpx.Client(base_url=graph.url, timeout=DEADLINE, trust_env=False) as client:
+        for number in range(40):
+            answer = client.post(path, json=message([[1.0, number]])).json()
+            assert rows_of(answer) == [[11.0, 10.0 * number + 1]]
+    assert json.loads(get(graph.components["one"].http + "/health/status")[1])["jsonData"]["direct"]
 
 
 TENSORS = [{"name": "x", "datatype": "FP64", "shape": [-1, 2]}]

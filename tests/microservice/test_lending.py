@@ -206,6 +206,41 @@ async def test_probes_on_it_are_answered_while_the_model_works_for_another(conne
         assert (await waiting).status_code == 200
 
 
+async def test_what_a_model_counts_is_right_whoever_asks_for_it(connect: Connect) -> None:
+    """While new metrics and labels appear on the model's thread, they are rendered on another."""
+
+    class Counting:
+        def predict(self, X: Any, names: Any) -> Any:  # noqa: N803
+            number = int(X[0][0])
+            tags = {f"label{number % 7}": number}
+            metrics = [
+                {"type": kind, "key": f"{kind}_{number % 50}", "value": 1, "tags": tags}
+                for kind in ("COUNTER", "GAUGE", "TIMER")
+            ]
+            return SeldonResponse(X, metrics=metrics)
+
+    stopped = threading.Event()
+
+    def scrape(service: Served) -> int:
+        count = 0
+        while not stopped.is_set():
+            service.registry.render()
+            count += 1
+        return count
+
+    async with served(Counting()) as service:
+        client = await lent(service, connect)
+        loan = service.server.loan
+        scraping = asyncio.ensure_future(asyncio.to_thread(scrape, service))
+        for number in range(1, 300):
+            assert (await client.ask(post("/predict", {"data": {"ndarray": [[number]]}}))).status == 200
+        assert service.server.loan is loan
+        stopped.set()
+        assert await scraping
+        counters = [line for line in counted(service) if line.startswith("COUNTER_")]
+        assert sum(float(line.rpartition(" ")[2]) for line in counters) == 300  # with the one before it was lent
+
+
 async def test_probes_alone_are_answered_while_the_model_loads(connect: Connect) -> None:
     async with served(None) as service:
         client = await connect(port_of(service))

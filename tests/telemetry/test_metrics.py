@@ -1,14 +1,14 @@
 """The metrics that we render are what Prometheus reads back, to the last observation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from seldon_core.telemetry.metrics import DEFAULT_BUCKETS, Family, Registry
+from seldon_core.telemetry.metrics import DEFAULT_BUCKETS, Counter, Family, Registry, Sample
 from seldon_core.telemetry.process import render_process_metrics
 
 SampleKey = tuple[str, frozenset[tuple[str, str]]]
@@ -114,3 +114,18 @@ def test_families_can_be_walked() -> None:
     family: Family = Registry().counter("things_total", "Things.", ("kind",))
     family.labels("a").inc(3)
     assert {values: metric.value for values, metric in family.metrics.items()} == {("a",): 3}
+
+
+def test_metrics_may_appear_while_they_are_rendered() -> None:
+    """As when another thread answers the first request of a kind."""
+    registry = Registry()
+    family = registry.counter("seen_total", "Seen.", ("kind",))
+
+    class Growing(Counter):
+        def samples(self) -> Iterator[Sample]:
+            family.labels("new").inc()
+            yield from super().samples()
+
+    family.metrics["old",] = Growing()
+    assert b'seen_total{kind="old"} 0.0' in registry.render()
+    assert b'seen_total{kind="new"} 1.0' in registry.render()

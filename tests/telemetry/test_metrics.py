@@ -128,4 +128,4 @@ def test_metrics_may_appear_while_they_are_rendered() -> None:
 
     family.metrics["old",] = Growing()
     assert b'seen_total{kind="old"} 0.0' in registry.render()
-    assert b'seen_total{kind="new"} 1.0' in registry.render()
+    assert b'seen_total{kind="new"} 2.0' in registry.render()

@@ -6,7 +6,17 @@ import pytest
 
 from seldon_core.kube.client import MERGE_PATCH
 from seldon_core.kube.resources import DEPLOYMENTS, PODS, SELDONDEPLOYMENTS, SERVICES
-from tests.integration.world import World, controlling, eventually, has_replicas, is_going, pair, passes, writes
+from tests.integration.world import (
+    World,
+    controlling,
+    eventually,
+    has_replicas,
+    is_going,
+    pair,
+    passes,
+    writes,
+    writes_so_far,
+)
 from tests.plan.build import component, container, node, predictor, sdep, single
 
 pytestmark = pytest.mark.xdist_group("crd")
@@ -108,7 +118,7 @@ async def test_what_others_write_into_the_status_is_no_reason_to_write_it_again_
             SELDONDEPLOYMENTS, "m", world.namespace, extra, content_type=MERGE_PATCH, subresource="status"
         )
         assert "strange" in (await world.state("Available"))["status"]["deploymentStatus"]
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         await world.touch(controller)
         assert writes(client) == sent
 
@@ -124,7 +134,7 @@ async def test_what_a_successor_writes_first_changes_nothing(operator: Path, wor
     async with controlling(operator, world.namespace) as (controller, client):
         await eventually("the first pass", lambda: passes(controller) > 0)
         assert await world.versions() == before
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         assert sent == 5  # two Deployments and three Services, which it cannot know to be as they should
         await world.touch(controller)
         assert writes(client) == sent
@@ -270,7 +280,7 @@ async def test_replicas_stated_nowhere_begin_with_one_and_belong_to_whoever_sets
         await world.patch(DEPLOYMENTS, "m-p-0-a", {"op": "replace", "path": "/spec/replicas", "value": 4})
         await world.roll_out()
         await world.state("Available")
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         await world.touch(controller)
         assert await has_replicas(world, 4)
         assert writes(client) == sent
@@ -325,7 +335,7 @@ async def test_from_a_partial_world_it_comes_to_the_same_end(
 
         await eventually("all children to be back", whole)
         await world.touch(controller)
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         await world.touch(controller)
         assert writes(client) == sent
 
@@ -362,7 +372,7 @@ async def test_one_that_is_being_deleted_is_left_to_the_garbage_collector(operat
         await world.delete(SELDONDEPLOYMENTS, "m")
         await world.gone(SELDONDEPLOYMENTS, "m")
         await world.touch(controller, "other")
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         await world.delete(DEPLOYMENTS, "m-p-0-a")
         await world.gone(DEPLOYMENTS, "m-p-0-a")
         await world.touch(controller, "other")

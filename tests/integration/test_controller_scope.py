@@ -6,7 +6,7 @@ import pytest
 
 from seldon_core.api.constants import LABEL_CONTROLLER_ID
 from seldon_core.kube.resources import DEPLOYMENTS
-from tests.integration.world import CONFIG, World, controlling, writes
+from tests.integration.world import CONFIG, World, controlling, writes, writes_so_far
 from tests.plan.build import single
 
 pytestmark = pytest.mark.xdist_group("crd")
@@ -63,7 +63,7 @@ async def test_a_namespace_that_gets_an_operator_of_its_own_is_left_to_it(operat
         await world.roll_out()
         await world.state("Available")
         await world.label_namespace(LABEL_CONTROLLER_ID, "other")
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         await world.delete(DEPLOYMENTS, "m-p-0-a")
         await world.touch(controller)
         assert writes(client) == sent

@@ -16,7 +16,17 @@ from seldon_core.kube.client import Client
 from seldon_core.kube.resources import DEPLOYMENTS, SELDONDEPLOYMENTS
 from tests.integration.projects import FOREIGN, install, install_projects
 from tests.integration.test_handover import COMPONENT, Lowest, played, scale_by
-from tests.integration.world import CONFIG, Object, World, condition, controlling, eventually, passes, writes
+from tests.integration.world import (
+    CONFIG,
+    Object,
+    World,
+    condition,
+    controlling,
+    eventually,
+    passes,
+    writes,
+    writes_so_far,
+)
 from tests.plan.build import component, container, node, predictor, sdep, single
 
 pytestmark = pytest.mark.xdist_group("other-projects")
@@ -109,7 +119,7 @@ async def test_every_kind_is_applied_once_and_then_left_as_it_is(kubeconfig: Pat
         for kind in ("GatewayRoutesReady", "istioVirtualServicesReady", "AmbassadorMappingsReady", "KedaReady"):
             assert condition(made, kind)["reason"] == "AllCreated"
         await world.settled(controller, client)
-        sent = writes(client)
+        sent = await writes_so_far(controller, client)
         before = await versions(world)
         for _ in range(3):
             await world.touch(controller)

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from seldon_core.kube.resources import MUTATING_WEBHOOKS
-from tests.integration.world import World, controlling, eventually, passes, writes
+from tests.integration.world import World, controlling, eventually, passes, writes, writes_so_far
 from tests.plan.build import single
 from webhook.certificates import bundle_of, make_authority, make_leaf
 
@@ -100,7 +100,7 @@ async def test_what_a_policy_changes_does_not_keep_the_controller_writing(
         assert deployment is not None
         assert not policy(deployment) or policy is stamp  # it is in force
         for _ in range(3):
-            sent, made = writes(client), passes(controller)
+            sent, made = await writes_so_far(controller, client), passes(controller)
             await world.touch(controller)
             await eventually("the controller to be idle", lambda: controller.queue.idle)
             assert writes(client) - sent <= 2

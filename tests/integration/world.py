@@ -223,6 +223,12 @@ def writes(client: Client) -> int:
     return sum(client.requests[verb] for verb in WRITES)
 
 
+async def writes_so_far(controller: Controller, client: Client) -> int:
+    """The same when the controller has nothing left to do: an event is sent after the status that it is about."""
+    await eventually("the controller to be idle", lambda: controller.queue.idle)
+    return writes(client)
+
+
 def passes(controller: Controller, result: str | None = None) -> int:
     """How many passes the controller has made, or how many with this result."""
     (metric,) = controller.metrics.passes.collect()

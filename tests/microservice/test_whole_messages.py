@@ -1,5 +1,6 @@
 """Methods for whole messages, as unchanged classes have them: decoded JSON, but protobuf for feedback."""
 
+import base64
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,53 @@ class Decoded:
 @pytest.mark.parametrize("operation", ["predict", "transform_input", "transform_output", "route"])
 def test_other_messages_are_decoded_json(operation: str) -> None:
     assert ask(Decoded(), ND, operation) == (200, {"jsonData": {"type": "dict", "msg": ND}})
+
+
+FILE = b"a text file\r\n\x00\xff\r\n--"
+
+
+@pytest.mark.parametrize(
+    ("meta", "puid"),
+    [((None, '{"puid": "p"}'), "p"), ((None, '{"puid": 7}', "application/json"), 7)],
+    ids=["field", "field-with-type"],
+)
+async def test_a_form_of_parts_is_one_message(meta: Any, puid: Any) -> None:
+    async with served(Decoded()) as service:
+        response = await service.client.post("/predict", files={"meta": meta, "binData": ("a.txt", FILE)})
+    assert response.status_code == 200, response.text
+    message = {"meta": {"puid": puid}, "binData": base64.b64encode(FILE).decode()}
+    assert response.json() == {"jsonData": {"type": "dict", "msg": message}}
+
+
+REFUSED = {
+    "status": {"code": 400, "status": 1, "info": "exception caught", "reason": "exception message", "app_code": 7},
+    "strData": "a reason",
+    "meta": {"tags": {"big": 2**60}},
+    "mine": [0.1, None],
+}
+
+
+class Refuses:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def predict_raw(self, msg: Any) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", [REFUSED, {"status": {"code": 400}}], ids=["everything", "status-alone"])
+@pytest.mark.parametrize(
+    "request_arguments",
+    [
+        pytest.param({"json": ND}, id="JSON"),
+        pytest.param({"files": {"meta": (None, '{"puid": "p"}'), "strData": ("a.txt", "text")}}, id="parts"),
+    ],
+)
+async def test_its_code_is_the_status_of_http_and_it_goes_out_as_it_is(answer: Any, request_arguments: Any) -> None:
+    async with served(Refuses(answer)) as service:
+        response = await service.client.post("/predict", **request_arguments)
+    assert (response.status_code, response.json()) == (400, answer)
+    assert response.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("message", [[ND, ND], {"seldonMessages": [ND]}], ids=["list", "dict"])

@@ -1,10 +1,14 @@
 """The metadata of a model: defaults, overrides and rules."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seldon_core.microservice.metadata import MetadataError, describe
+
+from .serving import get, running
 
 EMPTY = {"name": "", "versions": [""], "platform": "", "inputs": [], "outputs": [], "custom": {}}
 
@@ -83,3 +87,31 @@ def test_all_problems_come_at_once() -> None:
     with pytest.raises(MetadataError) as caught:
         describe({"name": 1, "platform": 2, "versions": 3}, "", "")
     assert len(str(caught.value).split("; ")) == 3
+
+
+# Every field that there is, and every kind of input and output.
+FULL = {
+    "name": "my-model",
+    "versions": ["my-model-v1", "2"],
+    "platform": "sklearn",
+    "inputs": [
+        {"messagetype": "tensor", "schema": {"names": ["a", "b"], "shape": [2, 3]}},
+        {"messagetype": "ndarray", "schema": {"names": ["a"], "shape": [-1]}},
+        {"messagetype": "tftensor", "schema": {"names": [], "shape": []}},
+        {"messagetype": "jsonData", "schema": {"type": "object", "properties": {"a": {"type": "number"}}}},
+        {"messagetype": "strData"},
+        {"messagetype": "binData"},
+        {"messagetype": "customData", "schema": {"custom": {"nested": [1, 0.5, None, True]}}},
+        {"name": "x", "datatype": "BYTES", "shape": [1, -1]},
+    ],
+    "outputs": [{"messagetype": "strData"}, {"name": "y", "datatype": "FP32", "shape": [3]}],
+    "custom": {"author": "seldon-dev", "extra": "information"},
+}
+
+
+def test_every_field_is_shown_as_the_class_has_it(tmp_path: Path) -> None:
+    source = f"class MyModel:\n    def init_metadata(self):\n        return {FULL!r}\n"
+    with running(tmp_path, source, PREDICTIVE_UNIT_IMAGE="image:0.1") as service:
+        for path in ("/metadata", "/api/v1.0/metadata"):
+            status, body = get(service.http + path)
+            assert (status, json.loads(body)) == (200, FULL)

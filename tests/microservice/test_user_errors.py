@@ -123,6 +123,21 @@ async def test_an_error_in_a_method_is_a_500_after_one_call(method: str, error: 
         assert model.calls == [method, method], "the next request is one call again"
 
 
+@every_method
+async def test_an_error_in_a_coroutine_is_a_500_after_one_call(method: str) -> None:
+    model = Everything("", TypeError)
+
+    async def fail(*_: Any) -> Any:
+        model.calls.append(method)
+        raise TypeError(f"in {method}")
+
+    setattr(model, method, fail)
+    async with served(model) as service:
+        response = await ask(service, method.removesuffix("_raw"))
+    assert failed(response, method, TypeError), response.text
+    assert model.calls == [method]
+
+
 @pytest.mark.parametrize(
     ("hook", "before"),
     [

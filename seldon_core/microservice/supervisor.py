@@ -272,6 +272,7 @@ class _Supervisor:
         member = self._members.pop(place)
         asyncio.get_running_loop().remove_reader(member.channel.fileno())
         member.channel.close()
+        self._memory.vacate(place)
         if self._stopping:
             if not self._members:
                 self._ended.set()

@@ -15,7 +15,7 @@ from typing import cast
 __all__ = ["SharedMemory", "SharedNumbers"]
 
 REGION_BYTES = 1 << 20
-# At the beginning of a region: the process that writes to it, and how many of its bytes are valid.
+# At the beginning of a region: the process that writes to it (0: none), and how many of its bytes are valid.
 _HEAD = struct.Struct("=QQ")
 # Of an entry: how many numbers it has, and the length of its key, which follows. The numbers begin at the next multiple
 # of eight, so that a reader never sees half of one.
@@ -42,10 +42,16 @@ class SharedMemory:
         return self._memory[start : start + self.region_bytes]
 
     def entries(self, place: int) -> tuple[int, list[tuple[list[str], MutableSequence[float]]]]:
-        """The process that has a place, and what was counted there: the name and label values, and the numbers."""
+        """The process that has a place (0: none), and what was counted there: names and label values, and numbers."""
         region = self.region(place)
         pid, _ = _HEAD.unpack_from(region)
         return pid, [(key.split(_SEPARATOR), cells) for key, cells in _entries(region)]
+
+    def vacate(self, place: int) -> None:
+        """Take note that the process that had a place has ended; what it has counted is kept."""
+        region = self.region(place)
+        _, used = _HEAD.unpack_from(region)
+        _HEAD.pack_into(region, 0, 0, used)
 
 
 class SharedNumbers:

@@ -1,4 +1,4 @@
-"""A worker is replaced while callers are in the middle of something: a part of a request is none of its losses."""
+"""A worker is replaced while callers are in the middle of something: no part of a request and no count is lost."""
 
 import contextlib
 import json
@@ -15,10 +15,13 @@ from .serving import DEADLINE, Process, get, running, until
 ND = {"data": {"ndarray": [[1, 2]]}}
 SAYS_WHO = """
 import os
+from seldon_core.metrics import create_counter, create_gauge
 
 class MyModel:
     def predict(self, X, names):
         return {"pid": os.getpid()}
+    def metrics(self):
+        return [create_counter("answers", 1), create_gauge("mine", os.getpid())]
 """
 BODY = json.dumps(ND).encode()
 REQUEST = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -35,6 +38,12 @@ def ask(service: Process) -> int:
     status, body = get(service.http + "/predict", ND)
     assert status == 200, body
     return pid_of(body)
+
+
+def shown(service: Process, metric: str) -> list[float]:
+    """The values of all series of a metric."""
+    lines = get(service.metrics)[1].splitlines()
+    return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(metric + "{")]
 
 
 class Caller:
@@ -102,4 +111,16 @@ def test_a_worker_that_cannot_be_replaced_yet_goes_on(tmp_path: Path) -> None:
                     caller.send(REQUEST[2:])
                     assert pid_of(caller.answer().read()) == pid
             until(lambda: ask(service) not in (first, second))
+        assert service.stop() == 0
+
+
+def test_gauges_end_with_their_worker_and_counters_stay(tmp_path: Path) -> None:
+    with running(tmp_path, SAYS_WHO, "--max-requests", "3") as service:
+        answered_by = [ask(service)]
+        first = answered_by[0]
+        assert shown(service, "mine") == [first]
+        while answered_by[-1] == first:
+            answered_by.append(ask(service))
+        until(lambda: shown(service, "mine") == [answered_by[-1]])
+        assert shown(service, "answers_total") == [len(answered_by)]
         assert service.stop() == 0

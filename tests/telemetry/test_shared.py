@@ -70,3 +70,15 @@ def test_a_region_that_is_full_says_so() -> None:
 def test_who_takes_part_is_known() -> None:
     memory = SharedMemory(places=2)
     assert SharedNumbers(memory, 1).processes() == [os.getpid(), os.getpid()]
+
+
+def test_who_has_ended_takes_no_part_and_what_it_counted_is_kept() -> None:
+    memory = SharedMemory(places=1)
+    numbers = SharedNumbers(memory, 0)
+    numbers.take("n", ("a",), 1)[0] += 2
+    memory.vacate(0)
+    assert numbers.processes() == [os.getpid()], "of the one that made the memory"
+    pid, [(key, cells)] = memory.entries(0)
+    assert (pid, key, list(cells)) == (0, ["n", "a"], [2])
+    SharedNumbers(memory, 0).take("n", ("a",), 1)[0] += 1
+    assert list(numbers.totals("n")[("a",)]) == [3]

@@ -94,6 +94,22 @@ def test_tags_tell_series_apart_and_never_change_the_metric() -> None:
     assert collected.value("g", mytag="") == 4
 
 
+@pytest.mark.parametrize(
+    ("kind", "sample", "expected"),
+    [
+        pytest.param("COUNTER", "k_total", 2, id="counter"),
+        pytest.param("GAUGE", "k", 1, id="gauge"),
+        pytest.param("TIMER", "k_count", 2, id="timer"),
+    ],
+)
+def test_equal_tags_in_another_order_are_one_series(kind: str, sample: str, expected: float) -> None:
+    collected = Collected()
+    for tags in ({"a": "1", "b": "2"}, {"b": "2", "a": "1"}):
+        collected.record({"type": kind, "key": "k", "value": 1, "tags": tags})
+    assert collected.value(sample) == expected, "there is no other series"
+    assert collected.value(sample, a="1", b="2") == expected
+
+
 def test_a_tag_never_takes_the_place_of_the_edge_of_a_bucket() -> None:
     timer = {"type": "TIMER", "key": "t", "value": 1, "tags": {"le": "mine", "worker_id": "mine"}}
     text = Collected().record(timer).registry.render().decode()

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from seldon_core.microservice.metadata import MetadataError, describe
+from seldon_core.utils import json_to_seldon_model_metadata, seldon_message_to_json
 
-from .serving import get, running
+from .serving import M, get, running, served
 
 EMPTY = {"name": "", "versions": [""], "platform": "", "inputs": [], "outputs": [], "custom": {}}
 
@@ -39,6 +40,7 @@ def test_what_is_not_said_has_a_default(declared: Any, override: str, image: str
         pytest.param({"messagetype": "strData"}, id="strData"),
         pytest.param({"messagetype": "binData"}, id="binData"),
         pytest.param({"messagetype": "mine", "schema": {"anything": 1}}, id="own-type"),
+        pytest.param({"messagetype": "jsonData", "schema": {"type": "array", "minItems": 1}}, id="jsonData-array"),
         pytest.param({"name": "x", "datatype": "FP32", "shape": [-1, 4]}, id="v2"),
     ],
 )
@@ -74,6 +76,11 @@ def test_valid_tensors(item: Any) -> None:
             {"inputs": [{"name": "x", "datatype": "FLOAT"}]},
             "inputs[0].datatype: 'FLOAT': is not a valid datatype",
             id="datatype",
+        ),
+        pytest.param(
+            {"inputs": [{"name": "x", "datatype": "FP32", "shape": ["1", "4"]}]},
+            "inputs[0].shape: ['1', '4']: is not a valid shape",
+            id="shape-of-texts",
         ),
     ],
 )
@@ -115,3 +122,44 @@ def test_every_field_is_shown_as_the_class_has_it(tmp_path: Path) -> None:
         for path in ("/metadata", "/api/v1.0/metadata"):
             status, body = get(service.http + path)
             assert (status, json.loads(body)) == (200, FULL)
+
+
+V2 = {"name": "x", "datatype": "FP32", "shape": [1, 4]}
+ARRAY = {"messagetype": "jsonData", "schema": {"type": "array", "items": {"type": "number"}, "minItems": 1}}
+TENSOR = {"messagetype": "tensor", "schema": {"names": ["a"], "shape": [-1, 1]}}
+
+
+class Described(M):
+    def init_metadata(self) -> dict[str, Any]:
+        return {"name": "m", "inputs": [V2, ARRAY], "outputs": [TENSOR]}
+
+
+async def test_numbers_are_shown_as_the_class_gives_them() -> None:
+    async with served(Described()) as service:
+        response = await service.client.get("/metadata")
+    assert response.status_code == 200
+    expected = {**EMPTY, **Described().init_metadata()}
+    assert response.text == json.dumps(expected, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("item", "shown"),
+    [
+        pytest.param(V2, '{"datatype": "FP32", "name": "x", "shape": ["1", "4"]}', id="sizes-are-texts"),
+        pytest.param(
+            ARRAY,
+            '{"messagetype": "jsonData", "schema": {"items": {"type": "number"}, "minItems": 1.0, "type": "array"}}',
+            id="numbers-of-a-json-schema-are-floats",
+        ),
+        pytest.param(
+            TENSOR,
+            '{"messagetype": "tensor", "schema": {"names": ["a"], "shape": [-1.0, 1.0]}}',
+            id="numbers-of-a-tensor-schema-are-floats",
+        ),
+    ],
+)
+def test_through_protobuf_numbers_have_the_forms_of_its_json(item: Any, shown: str) -> None:
+    """Which has 64-bit integers as text, and in a schema nothing but floats."""
+    described = describe({"name": "m", "inputs": [item], "outputs": [item]}, "", "")
+    message = seldon_message_to_json(json_to_seldon_model_metadata(described))
+    assert [json.dumps(message[side], sort_keys=True) for side in ("inputs", "outputs")] == [f"[{shown}]"] * 2

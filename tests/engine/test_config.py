@@ -158,6 +158,8 @@ def test_an_unusable_file_is_described(
         ('"a"="b"', {"a": "b"}),
         ('a="b"\n', {"a": "b"}),
         ('a="b=c"', {"a": "b=c"}),
+        (' foo  =   "bar"  ', {"foo": "bar"}),
+        ('key=  "assign==="', {"key": "assign==="}),
         ('a="say \\"x\\"\\n"', {"a": 'say "x"\n'}),
         ('a="\\x41"', {"a": "\\x41"}),
         ('bad\n\na="b"', {"a": "b"}),

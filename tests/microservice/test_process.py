@@ -4,12 +4,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import threading
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
-from .serving import GATED, asking, get, process, running, until
+from .serving import DEADLINE, GATED, asking, get, process, running, until
 
 ND = {"data": {"ndarray": [[1, 2]]}}
 
@@ -214,11 +216,36 @@ def test_metrics_have_a_port_of_their_own(tmp_path: Path) -> None:
     assert "process_resident_memory_bytes" in lines
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        pytest.param(["--keepalive", "1"], {}, id="option"),
+        pytest.param([], {"GUNICORN_KEEPALIVE": "1"}, id="variable"),
+        pytest.param(["--keepalive", "1", "--workers", "2"], {}, id="workers"),
+    ],
+)
+def test_a_kept_connection_is_closed_once_it_is_idle_for_too_long(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str]
+) -> None:
+    with running(tmp_path, IDENTITY, *arguments, **environment) as service:
+        port = int(service.http.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as connection:
+            for _ in range(2):
+                connection.sendall(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+                answer = HTTPResponse(connection)
+                answer.begin()
+                assert (answer.read(), answer.will_close) == (b"ok", False), "it is kept"
+            assert connection.recv(1) == b""
+        assert get(service.http + "/predict", ND)[0] == 200, "others are served"
+
+
 def test_metadata_that_is_wrong_does_not_keep_a_model_from_serving(tmp_path: Path) -> None:
     source = IDENTITY + "    def init_metadata(self):\n        return {'versions': 'v1'}\n"
     with running(tmp_path, source) as service:
         status, body = get(service.http + "/metadata")
-        assert (status, json.loads(body)["status"]["info"]) == (500, "Model metadata unavailable")
+        reason = json.loads(body)["status"]
+        assert (status, reason["reason"]) == (500, "MICROSERVICE_BAD_METADATA")
+        assert reason["info"] == "Model metadata unavailable"
         assert get(service.http + "/predict", ND)[0] == 200
     assert "the metadata of MyModel is not valid: versions: 'v1': must be a list of texts" in service.log()
 

@@ -14,7 +14,7 @@ from seldon_core.microservice.batching import batch_key, join, rows, split
 from seldon_core.microservice.component import Call
 from seldon_core.user_model import SeldonResponse
 
-from .serving import served
+from .serving import served, until
 
 
 class Sums:
@@ -121,6 +121,52 @@ def test_what_is_joined(first: Any, second: Any, joined: bool) -> None:
     for request in (seldon.parse(first), seldon.parse(second)):
         keys.append(batch_key(request.payload, request.names, (request.meta or {}).get("tags") or {}))
     assert (keys[0] is not None and keys[0] == keys[1]) == joined
+
+
+class Notes:
+    """Answers the sum of each row, and keeps what it got: the shape, the type, the names and the tags."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def predict(self, X: Any, names: Any, meta: Any = None) -> Any:  # noqa: N803
+        self.calls.append((X.shape, X.dtype.kind, names, (meta or {}).get("tags", {})))
+        return X.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "calls"),
+    [
+        pytest.param(
+            message([1, 2], ["a", "b"]), message([3, 4], ["b", "a"]),
+            [((2, 2), "i", ["a", "b"], {}), ((2, 2), "i", ["b", "a"], {})], id="names",
+        ),
+        pytest.param(
+            message([1, 2]), message([3.5, 4.0]), [((2, 2), "i", [], {}), ((2, 2), "f", [], {})], id="dtype",
+        ),
+        pytest.param(
+            message([1, 2], tags={"a": 1}), message([3, 4], tags={"a": 2}),
+            [((2, 2), "i", [], {"a": 1}), ((2, 2), "i", [], {"a": 2})], id="tags",
+        ),
+        pytest.param(
+            message([1, 2]), message([3, 4, 5]), [((2, 2), "i", [], {}), ((2, 3), "i", [], {})], id="trailing-shape",
+        ),
+    ],
+)  # fmt: skip
+async def test_requests_that_are_not_alike_wait_side_by_side_and_are_not_joined(
+    one: Any, other: Any, calls: list[Any]
+) -> None:
+    model = Notes()
+    async with served(model, batch=(2, 60.0)) as service:
+        early = asyncio.create_task(ask(service, one, other))
+        await asyncio.to_thread(until, lambda: service.application.in_flight == 2 or model.calls)
+        assert not model.calls, "each waits for one like it"
+        answers = await ask(service, one, other)
+        assert await early == answers
+    assert sorted(model.calls, key=str) == sorted(calls, key=str)
+    for request, (status, answer) in zip((one, other), answers, strict=True):
+        assert (status, answer["data"]["ndarray"]) == (200, [[sum(request["data"]["ndarray"][0])]])
+        assert answer["meta"].get("tags", {}) == request["meta"].get("tags", {})
 
 
 FOREST = RandomForestRegressor(n_estimators=5, random_state=0).fit(np.arange(60).reshape(20, 3), np.arange(20) * 1.5)

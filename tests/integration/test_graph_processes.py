@@ -54,6 +54,14 @@ class Scales(Part):
         return X * 10
 
 
+class Doubles(Part):
+    def transform_input(self, X, names, meta=None):
+        raise AssertionError("it works on what comes out")
+
+    def transform_output(self, X, names, meta=None):
+        return X * 2
+
+
 class Adds(Part):
     def __init__(self, name, amount=1):
         super().__init__(name)
@@ -68,16 +76,17 @@ class Mean(Part):
     def aggregate(self, features_list, names_list):
         return sum(features_list) / len(features_list)
 """
-# Chooses: positive numbers are scaled, then 1 is added; of others the mean of +1 and +3 is answered.
+# Chooses: positive numbers are scaled, 1 is added, and the sum is doubled; of others the mean of +1 and +3 is answered.
 PARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "chooses": ("ROUTER", "Chooses", {}),
     "scales": ("TRANSFORMER", "Scales", {}),
+    "doubles": ("OUTPUT_TRANSFORMER", "Doubles", {}),
     "one": ("MODEL", "Adds", {}),
     "mean": ("COMBINER", "Mean", {}),
     "left": ("MODEL", "Adds", {"amount": 1}),
     "right": ("MODEL", "Adds", {"amount": 3}),
 }
-GRAPH = {"chooses": ["scales", "mean"], "scales": ["one"], "mean": ["left", "right"]}
+GRAPH = {"chooses": ["scales", "mean"], "scales": ["doubles"], "doubles": ["one"], "mean": ["left", "right"]}
 
 
 @contextlib.contextmanager
@@ -192,9 +201,11 @@ FORMS: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     ),
     "tensorflow": ("/v1/models/parts:predict", lambda rows: {"instances": rows}, lambda answer: answer["predictions"]),
 }
-SCALED, JOINED = ["chooses", "scales", "one"], ["chooses", "left", "right", "mean"]
+SCALED, JOINED = ["chooses", "scales", "one", "doubles"], ["chooses", "left", "right", "mean"]
 RULES = [
-    pytest.param([[1.0, 2.0]], [[11.0, 21.0]], {"chooses": 0, "scales": -1, "one": -1}, SCALED, id="scaled"),
+    pytest.param(
+        [[1.0, 2.0]], [[22.0, 42.0]], {"chooses": 0, "scales": -1, "doubles": -1, "one": -1}, SCALED, id="scaled"
+    ),
     pytest.param(
         [[-1.0, -2.0]], [[1.0, 0.0]], {"chooses": 1, "mean": -1, "left": -1, "right": -1}, JOINED, id="joined"
     ),
@@ -250,7 +261,7 @@ def test_components_answer_the_engine_directly_when_nobody_else_asks(graph: Grap
     with httpx.Client(base_url=graph.url, timeout=DEADLINE, trust_env=False) as client:
         for number in range(40):
             answer = client.post(path, json=message([[1.0, number]])).json()
-            assert rows_of(answer) == [[11.0, 10.0 * number + 1]]
+            assert rows_of(answer) == [[22.0, 20.0 * number + 2]]
     assert json.loads(get(graph.components["one"].http + "/health/status")[1])["jsonData"]["direct"]
 
 
@@ -286,7 +297,7 @@ def test_feedback_goes_along_the_branches(graph: Graph) -> None:
         "right": [[joined, 1.0, [[7]], -1]],
     }
     rewards = {name: graph.number(name, "seldon_api_model_feedback_reward_total") for name in PARTS}
-    assert rewards == {"chooses": 1.5, "scales": 0, "one": 0.5, "mean": 0, "left": 1.0, "right": 1.0}
+    assert rewards == {"chooses": 1.5, "scales": 0, "doubles": 0, "one": 0.5, "mean": 0, "left": 1.0, "right": 1.0}
 
 
 def test_an_error_of_a_class_reaches_the_caller_with_the_name_of_its_node(graph: Graph) -> None:

@@ -6,7 +6,6 @@ import os
 import resource
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,131 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seldon_core.transport import server_handover
-from seldon_core.transport.http_server import Block, HTTPServer, Reply, Request
+from seldon_core.transport.http_server import Reply, Request
 from seldon_core.transport.limits import Limits
-from seldon_core.transport.loan import Loan
-from tests.http_peers import PATIENCE, RawClient, until
-
-PLAIN = b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi"
-
-
-def named(number: int, *lines: bytes) -> bytes:
-    return b"\r\n".join([b"POST /%d HTTP/1.1" % number, b"content-length: 3", *lines, b"", b"%03d" % number])
-
-
-# What a caller may send, by what it does to the connection.
-REQUESTS = {
-    "plain": named(1),
-    "of its own": named(2, b"x-request-id: 17"),
-    "head": b"HEAD /3 HTTP/1.1\r\nhost: a\r\n\r\n",
-    "chunked": b"POST /4 HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    "patient": named(5, b"expect: 100-continue"),
-    "large": b"POST /6 HTTP/1.1\r\ncontent-length: 40000\r\n\r\n" + b"x" * 40_000,
-    "in the loop": b"POST /loop HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi",
-    "later": b"POST /later HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi",
-    "vast answer": b"POST /vast HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi",
-    "two": named(7) + named(8),
-    "last": named(9, b"connection: close"),
-    "old": b"GET /10 HTTP/1.0\r\n\r\n",
-    "wrong": b"PO ST /11 HTTP/1.1\r\n\r\n",
-}
-STATUS = b"HTTP/1.1 200"
-# More than any socket holds, some of what it holds, and little of that.
-HEADERS = Block((b"x-by", b"us"))
-SIZES = {"/vaster": 32_000_000, "/vast": 5_000_000, "/page": 60_000}
-
-
-def answer_of(request: Request) -> bytes:
-    if request.path in SIZES:
-        return b"v" * SIZES[request.path]
-    return b"%s %s %d %s" % (request.method.encode(), request.path.encode(), len(request.body), request.body[:9])
-
-
-def handler(request: Request, reply: Reply) -> None:
-    """Answers at once, or later."""
-    answer = partial(reply.send, 200, ((b"x-by", b"us"),), answer_of(request))
-    if request.path == "/later":
-        asyncio.get_running_loop().call_soon(answer)
-    else:
-        answer()
-
-
-class Borrower:
-    """Answers on a thread of its own, as the event loop would.
-
-    Attributes:
-        alone: how many requests were answered here.
-        free: whether it takes connections.
-        gate: set it to have each request wait for it.
-        waiting: whether one does.
-    """
-
-    def __init__(self, server: HTTPServer) -> None:
-        self.alone = 0
-        self.free = True
-        self.gate: threading.Event | None = None
-        self.waiting = threading.Event()
-        self._server = server
-        self._threads: list[threading.Thread] = []
-        server.borrower = self
-
-    def is_free(self) -> bool:
-        return self.free
-
-    def borrow(self, loan: Loan) -> None:
-        thread = threading.Thread(target=self._answer, args=(loan, asyncio.get_running_loop()))
-        self._threads.append(thread)
-        thread.start()
-
-    def _answer(self, loan: Loan, loop: asyncio.AbstractEventLoop) -> None:
-        while (request := loan.receive()) is not None:
-            if self.gate is not None:
-                self.waiting.set()
-                self.gate.wait()
-            if request.path == "/loop":
-                break
-            if request.path == "/later":
-                loop.call_soon_threadsafe(self._give_back, loan, True)
-                return
-            self.alone += 1
-            loan.send(200, HEADERS, answer_of(request))
-        loop.call_soon_threadsafe(self._give_back, loan, False)
-
-    def _give_back(self, loan: Loan, answering: bool) -> None:
-        request, reply = loan.request, loan.reply
-        loan.give_back(answering=answering)
-        if answering:
-            assert request is not None
-            reply.send(200, ((b"x-by", b"us"),), answer_of(request))
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
+from tests.http_peers import RawClient, until
+from tests.transport.lending import PLAIN, REQUESTS, SIZES, STATUS, Borrower, answers, handler, lending, lent
 
 
 @pytest.fixture(autouse=True)
 def lend_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_handover, "LEND_AFTER", 1)
     monkeypatch.setattr(server_handover, "LEND_AGAIN_AFTER", 0)
-
-
-async def lent(server: HTTPServer, client: RawClient) -> Loan:
-    """Have the connection of a client lent."""
-    assert (await client.ask(PLAIN)).status == 200
-    await until(lambda: server.loan is not None)
-    assert server.loan is not None
-    return server.loan
-
-
-async def answers(client: RawClient, count: int) -> bytes:
-    """What comes in until so many answers have begun."""
-    received = b""
-    async with asyncio.timeout(PATIENCE):
-        while received.count(STATUS) < count:
-            piece = await client.reader.read(1 << 20)
-            assert piece, received
-            received += piece
-    return received
 
 
 async def test_a_connection_that_asks_alone_is_answered_by_the_borrower(serve, connect) -> None:
@@ -246,36 +130,25 @@ async def test_any_sequence_is_answered_in_order(serve, asked: list[tuple[str, b
 
 
 async def test_a_caller_that_has_gone_is_noticed(serve, connect) -> None:
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, _, client):
         client.close()
         await until(lambda: not server.connections)
         assert server.loan is None
-    borrower.join()
 
 
 async def test_a_caller_that_goes_while_it_is_answered_is_noticed(serve, connect) -> None:
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, borrower, client):
         borrower.gate = threading.Event()
         await client.send(PLAIN)
         await until(borrower.waiting.is_set)
         client.close()
         borrower.gate.set()
         await until(lambda: not server.connections)
-    borrower.join()
 
 
 @pytest.mark.parametrize("answering", [False, True], ids=["idle", "answering"])
 async def test_a_recalled_connection_goes_on_in_the_event_loop(serve, connect, answering: bool) -> None:
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, borrower, client):
         server.borrower = None  # not again
         if answering:
             borrower.gate = threading.Event()
@@ -290,17 +163,12 @@ async def test_a_recalled_connection_goes_on_in_the_event_loop(serve, connect, a
         await until(lambda: server.loan is None)
         assert (await client.ask(PLAIN)).body == b"POST /echo 2 hi"
         assert borrower.alone == int(answering)
-    borrower.join()
 
 
 async def test_an_idle_connection_is_closed_in_time(serve, connect) -> None:
-    async with serve(handler, limits=Limits(idle_seconds=0.2)) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect, limits=Limits(idle_seconds=0.2)) as (server, _, client):
         assert await client.rest() == b""
         await until(lambda: not server.connections)
-    borrower.join()
 
 
 async def test_a_connection_in_use_is_not_idle(serve, connect) -> None:
@@ -320,10 +188,7 @@ async def test_a_connection_in_use_is_not_idle(serve, connect) -> None:
 
 
 async def test_one_that_comes_back_was_in_use(serve, connect) -> None:
-    async with serve(handler, limits=Limits(idle_seconds=5.0)) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect, limits=Limits(idle_seconds=5.0)) as (server, borrower, client):
         (connection,) = server.connections
         connection.tick(4.0)
         await client.ask(PLAIN)
@@ -332,7 +197,6 @@ async def test_one_that_comes_back_was_in_use(serve, connect) -> None:
         await until(lambda: server.loan is None)
         connection.tick(4.0)
         assert (await client.ask(PLAIN)).status == 200
-    borrower.join()
 
 
 async def test_none_is_lent_before_its_answers_have_left(serve, connect) -> None:
@@ -365,10 +229,7 @@ async def test_none_is_lent_before_its_answers_have_left(serve, connect) -> None
 
 
 async def test_draining_takes_it_back(serve, connect) -> None:
-    async with serve(handler, limits=Limits(drain_idle_seconds=0.05)) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect, limits=Limits(drain_idle_seconds=0.05)) as (server, borrower, client):
         borrower.gate = threading.Event()
         await client.send(PLAIN)
         await until(borrower.waiting.is_set)
@@ -378,14 +239,10 @@ async def test_draining_takes_it_back(serve, connect) -> None:
         assert (await client.response()).body == b"POST /echo 2 hi"
         assert await draining == 0
         assert await client.rest() == b""
-    borrower.join()
 
 
 async def test_it_is_cut_off_when_the_grace_is_over(serve, connect) -> None:
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, borrower, client):
         borrower.gate = threading.Event()
         await client.send(REQUESTS["later"])
         await until(borrower.waiting.is_set)
@@ -396,15 +253,11 @@ async def test_it_is_cut_off_when_the_grace_is_over(serve, connect) -> None:
         borrower.gate.set()
         await until(lambda: server.loan is None)
         assert reply.gone
-    borrower.join()
 
 
 async def test_it_can_be_given_away(serve, connect) -> None:
     taken = []
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, _, client):
         server.give_away(taken.append)
         await until(lambda: server.loan is None)
         for connection in server.connections:
@@ -413,7 +266,6 @@ async def test_it_can_be_given_away(serve, connect) -> None:
         async with serve(handler) as (heir, _):
             await heir.adopt(taken[0])
             assert (await client.ask(PLAIN)).body == b"POST /echo 2 hi"
-    borrower.join()
 
 
 async def test_only_one_is_lent_at_a_time(serve, connect) -> None:
@@ -430,24 +282,17 @@ async def test_only_one_is_lent_at_a_time(serve, connect) -> None:
 
 async def test_one_that_has_to_come_back_is_not_lent_soon(serve, connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_handover, "LEND_AGAIN_AFTER", 5)
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (_, borrower, client):
         await client.ask(REQUESTS["in the loop"])
         for _ in range(5):
             await client.ask(PLAIN)
             await client.ask(PLAIN)
         assert borrower.alone == 5
-    borrower.join()
 
 
 async def test_a_reader_that_is_slow_does_not_hold_the_borrower_up(serve, connect) -> None:
     """What it has not taken is counted, and the event loop's."""
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, borrower, client):
         server.borrower = None
         await client.send(REQUESTS["vast answer"].replace(b"/vast", b"/vaster"))
         await until(lambda: server.loan is None)
@@ -457,15 +302,11 @@ async def test_a_reader_that_is_slow_does_not_hold_the_borrower_up(serve, connec
         assert (await client.response()).body == b"POST /echo 2 hi"
         await until(lambda: server.budget.used == 0)
         assert borrower.alone == 1
-    borrower.join()
 
 
 async def test_a_reader_that_takes_nothing_loses_nothing(serve, connect) -> None:
     """Answers that fill the socket to the last byte, and then one for which there is no room at all."""
-    async with serve(handler) as (server, port):
-        borrower = Borrower(server)
-        client = await connect(port)
-        await lent(server, client)
+    async with lending(serve, connect) as (server, borrower, client):
         count = 0
         while server.loan is not None:
             answered = borrower.alone
@@ -474,7 +315,6 @@ async def test_a_reader_that_takes_nothing_loses_nothing(serve, connect) -> None
             await until(lambda answered=answered: borrower.alone > answered or server.loan is None)
         for _ in range(count):
             assert len((await client.response()).body) == SIZES["/page"]
-    borrower.join()
 
 
 async def test_the_time_that_it_is_not_lent_again_is_its_own(serve, connect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ that no request is lost.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -143,7 +144,7 @@ class _Supervisor:
         """End all that is left, at once."""
         for member in self._members.values():
             if member.pid:
-                os.kill(member.pid, signal.SIGKILL)
+                _kill(member.pid)
         if self._beside is not None:
             self._beside.kill()
 
@@ -307,3 +308,9 @@ class _Supervisor:
                 member.channel.send(channel.STOP)
             except OSError:
                 log.debug("worker %d has just ended", member.pid)
+
+
+def _kill(pid: int) -> None:
+    """End a worker, unless it has ended by itself, which may not be known here yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

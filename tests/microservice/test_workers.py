@@ -6,6 +6,8 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from seldon_core.microservice import supervisor
 
 from .serving import DEADLINE, GATED, Process, asking, get, process, running, until
 
@@ -181,6 +185,13 @@ def test_a_start_that_fails_says_why(tmp_path: Path, source: str, code: int, mes
     with process(tmp_path, "MyModel", "--workers", "2") as service:
         assert service.wait() == code
     assert (tmp_path / "termination-log").read_text().startswith(message)
+
+
+def test_a_worker_that_has_ended_need_not_be_killed() -> None:
+    """As one whose load failed, when all is over because of it."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    supervisor._kill(child.pid)
 
 
 def test_each_worker_may_make_an_object_of_its_own(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """How a connection of the HTTP server goes to others: for good, as when a process is replaced, or for a while."""
 
 import abc
-import os
-import socket
 from typing import Protocol
 
 from seldon_core.transport.loan import Loan
@@ -45,9 +43,9 @@ class Handover(Answers, abc.ABC):
             return
         self._transport.pause_reading()
         self._last = True
-        duplicate = os.dup(self._transport.get_extra_info("socket").fileno())
+        duplicate = self._transport.get_extra_info("socket").dup()
         self._transport.abort()  # closes this end's number of the socket alone
-        taker(socket.socket(fileno=duplicate))
+        taker(duplicate)
 
     def _maybe_lend(self, borrower: Borrower) -> None:
         """Lend the connection, if for some time nobody else has had an answer."""
